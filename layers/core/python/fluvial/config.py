@@ -1,0 +1,69 @@
+"""The settings of a running function: read once, checked, and the only use of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+
+PREFIX = "FLUVIAL_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One field per environment variable `FLUVIAL_<FIELD>`; template.yaml sets each only where it is used.
+
+    A name that a function needs and does not have is an error at its first use, not an empty string.
+    """
+
+    table: str = ""
+    """Name of the DynamoDB table."""
+    bucket: str = ""
+    """Name of the S3 bucket with sources and Parquet parts."""
+    bus: str = ""
+    """Name of the EventBridge bus."""
+    deliver_queue_url: str = ""
+    """URL of the SQS queue of webhook deliveries."""
+    usage_plans: str = ""
+    """API Gateway usage plan ids by plan, as `free=abc,standard=def`."""
+    max_inline_bytes: int = 4_500_000
+    """Largest file in one multipart request, in bytes. API Gateway and Lambda leave about this much."""
+    max_upload_bytes: int = 1024**3
+    """Largest file in one presigned upload, in bytes."""
+    webhooks_allow_private: bool = False
+    """Whether webhook addresses may be private or loopback ones, and plain names; for local use."""
+
+    def need(self, name: str) -> str:
+        """The setting of this name; LookupError where this function was not given it."""
+        value = str(getattr(self, name))
+        if not value:
+            raise LookupError(f"{PREFIX}{name.upper()} is not set for this function")
+        return value
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; ValueError names the variable that cannot be read."""
+    values: dict[str, object] = {}
+    for field in fields(Settings):
+        variable = PREFIX + field.name.upper()
+        text = environment.get(variable)
+        if text is None:
+            continue
+        if field.type == "int":
+            if not text.isdecimal():
+                raise ValueError(f"{variable} must be a whole number, not {text!r}")
+            values[field.name] = int(text)
+        elif field.type == "bool":
+            if text not in ("true", "false"):
+                raise ValueError(f"{variable} must be true or false, not {text!r}")
+            values[field.name] = text == "true"
+        else:
+            values[field.name] = text
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read at the first use."""
+    return read(os.environ)

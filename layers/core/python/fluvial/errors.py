@@ -1,0 +1,83 @@
+"""What can go wrong, in the words of the domain. Each API renders these in its own envelope.
+
+    FluvialError
+    ├── UnauthenticatedError      no usable credential
+    ├── ForbiddenError            a good credential that may not do this
+    ├── NotFoundError             absent, or somebody else's: the two look alike
+    ├── InvalidError              a field, parameter or file that cannot be accepted
+    │   └── UnreadableFileError   a file in which no table can be found
+    ├── ConflictError             it contradicts what is there already
+    ├── TooLargeError             more than can be taken this way
+    └── LimitedError              the caller's quota of requests is used up
+
+There are no status codes here: HTTP is the APIs' business. Anything that is not a FluvialError is a defect
+or an outage, and is answered as an internal error.
+"""
+
+from __future__ import annotations
+
+
+class FluvialError(Exception):
+    """Something the caller can understand and act on; `str(error)` is one sentence for people."""
+
+    field: str | None = None
+
+
+class UnauthenticatedError(FluvialError):
+    """The credential is absent, malformed, unknown, revoked or expired; which one is not told."""
+
+
+class ForbiddenError(FluvialError):
+    """The credential is good, but does not allow this action."""
+
+
+class NotFoundError(FluvialError):
+    """No such thing in this account."""
+
+    def __init__(self, kind: str, spelling: str) -> None:
+        super().__init__(f"No {kind} '{spelling}' exists.")
+        self.kind = kind
+        self.spelling = spelling
+
+
+class InvalidError(FluvialError):
+    """A value that cannot be accepted: which field, why, what was given, and what is allowed."""
+
+    def __init__(self, field: str | None, reason: str, *, value: object = None, constraint: str | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+        self.value = value
+        self.constraint = constraint
+
+
+class UnreadableFileError(InvalidError):
+    """A file in which no table can be found, or that must not be unpacked; the reason names the place."""
+
+    def __init__(self, reason: str, *, value: object = None, constraint: str | None = None) -> None:
+        super().__init__("file", reason, value=value, constraint=constraint)
+
+
+class ConflictError(FluvialError):
+    """The request contradicts what is there already, such as a second account for one e-mail address."""
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class TooLargeError(FluvialError):
+    """More bytes than this way of sending takes; the sentence says which way to use instead."""
+
+    def __init__(self, reason: str, *, field: str | None = None, limit_bytes: int) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.limit_bytes = limit_bytes
+
+
+class LimitedError(FluvialError):
+    """The quota of the current window is used up; nothing was spent on this request."""
+
+    def __init__(self, reason: str, *, retry_after_seconds: int) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds

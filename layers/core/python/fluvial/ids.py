@@ -1,0 +1,58 @@
+"""Identity: one 53-bit integer per thing, and its spellings.
+
+    bit 52 ............ 12 11 ....... 0
+        milliseconds since   a count that goes on
+        2025-01-01 UTC       from a random start
+
+Ids sort by time of creation and are exact in a JavaScript number. Two processes can make the same id in the
+same millisecond; the conditional put that creates the thing is the guard, so creating code retries with a new id.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+
+EPOCH_MILLISECONDS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
+COUNT_BITS = 12
+MAX_ID = 2**53 - 1
+SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
+
+# Crockford's base32, lower case: no i, l, o, u. https://www.crockford.com/base32.html
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {character: value for value, character in enumerate(ALPHABET)}
+
+_count = itertools.count(secrets.randbelow(2**COUNT_BITS))
+
+NewId = Callable[[], int]
+
+
+def new_id() -> int:
+    """Returns an id for a thing created now."""
+    milliseconds = time.time_ns() // 1_000_000 - EPOCH_MILLISECONDS
+    return milliseconds << COUNT_BITS | next(_count) % 2**COUNT_BITS
+
+
+def spell(prefix: str, number: int) -> str:
+    """`spell("proj", 123)` is `"proj_0000000003v"`: the prefix and eleven characters of Crockford base32."""
+    characters = []
+    for _ in range(SPELLING_LENGTH):
+        number, rest = divmod(number, 32)
+        characters.append(ALPHABET[rest])
+    return f"{prefix}_{''.join(reversed(characters))}"
+
+
+def parse(prefix: str, spelling: str) -> int | None:
+    """The id spelled so, or None where the text is no spelling of ours (such a thing cannot exist)."""
+    head, separator, tail = spelling.rpartition("_")
+    if not separator or head != prefix or len(tail) != SPELLING_LENGTH:
+        return None
+    number = 0
+    for character in tail:
+        value = _VALUES.get(character)
+        if value is None:
+            return None
+        number = number * 32 + value
+    return number if number <= MAX_ID else None
