@@ -27,6 +27,8 @@ class Settings:
     """URL of the SQS queue of webhook deliveries."""
     usage_plans: str = ""
     """API Gateway usage plan ids by plan, as `free=abc,standard=def`."""
+    log_level: str = "INFO"
+    """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
     max_inline_bytes: int = 4_500_000
     """Largest file in one multipart request, in bytes. API Gateway and Lambda leave about this much."""
     max_upload_bytes: int = 1024**3

@@ -34,10 +34,12 @@ class ForbiddenError(FluvialError):
 class NotFoundError(FluvialError):
     """No such thing in this account."""
 
-    def __init__(self, kind: str, spelling: str) -> None:
-        super().__init__(f"No {kind} '{spelling}' exists.")
+    def __init__(self, kind: str, name: int | str, *, field: str | None = None) -> None:
+        """`name` is the id, or the text where the caller sent one that spells no id; an API spells it its own way."""
+        super().__init__(f"no {kind} {name}")
         self.kind = kind
-        self.spelling = spelling
+        self.name = name
+        self.field = field
 
 
 class InvalidError(FluvialError):

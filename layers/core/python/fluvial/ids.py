@@ -20,6 +20,18 @@ COUNT_BITS = 12
 MAX_ID = 2**53 - 1
 SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
 
+# The prefixes of the spelling that the reference API and the events use.
+ACCOUNT = "acc"
+DATASET = "data"
+DELIVERY = "dlv"
+ENDPOINT = "wh"
+EVENT = "evt"
+JOB = "job"
+KEY = "key"
+PROJECT = "proj"
+UPLOAD = "upl"
+USER = "user"
+
 # Crockford's base32, lower case: no i, l, o, u. https://www.crockford.com/base32.html
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}

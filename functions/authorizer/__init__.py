@@ -1,0 +1,1 @@
+"""The one Lambda authorizer of all APIs."""

@@ -1,0 +1,255 @@
+"""The shapes of this API's requests and answers, and their ways to and from the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlencode
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from fluvial import accounts, clock, ids, keys, paging, projects
+from fluvial.errors import NotFoundError
+from reference.errors import PREFIXES
+
+BASE_PATH = "/v1"
+DEFAULT_PER_PAGE = 20
+MAX_PER_PAGE = 100
+
+Core = TypeVar("Core")
+
+
+class Request(BaseModel):
+    """A body. Unknown fields are refused: what a caller sends is never silently dropped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def parse_id(kind: str, text: str, *, field: str | None = None) -> int:
+    """The id that the text spells; a text that spells none is answered like an absent id."""
+    number = ids.parse(PREFIXES[kind], text)
+    if number is None:
+        raise NotFoundError(kind, text, field=field)
+    return number
+
+
+# ---------------------------------------------------------------- pages
+
+
+class PageQuery(BaseModel):
+    """Where in a list."""
+
+    page: Annotated[int, Field(ge=1, le=10**9)] = 1
+    per_page: Annotated[int, Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.per_page
+
+
+class ListQuery(PageQuery):
+    """Where in a list, and in which order."""
+
+    sort: Literal["created_at", "updated_at", "name"] = "created_at"
+    order: Literal["asc", "desc"] = "desc"
+
+    def to_core(self) -> paging.Order:
+        return paging.Order(self.sort.removesuffix("_at"), self.order == "desc")
+
+
+class Pagination(BaseModel):
+    total: int
+    page: int
+    per_page: int
+    total_pages: int
+
+
+class Links(BaseModel):
+    next: str | None
+    prev: str | None
+
+
+class Page(BaseModel):
+    """A page of a list, as every list of this API answers."""
+
+    data: list[Any]
+    pagination: Pagination
+    links: Links
+
+
+def page_of(
+    slice_: paging.Slice[Core],
+    query: PageQuery,
+    from_core: Callable[[Core], Any],
+    *,
+    path: str,
+    asked: Mapping[str, str] | None,
+) -> Page:
+    """The page with links that keep what was asked. `path` is below the base path, `asked` the query as it came."""
+    pages = paging.total_pages(slice_.total, query.per_page)
+
+    def link(page: int) -> str:
+        kept = {name: value for name, value in (asked or {}).items() if name in type(query).model_fields}
+        return f"{BASE_PATH}{path}?{urlencode({**kept, 'page': page})}"
+
+    return Page(
+        data=[from_core(item) for item in slice_.items],
+        pagination=Pagination(total=slice_.total, page=query.page, per_page=query.per_page, total_pages=pages),
+        links=Links(
+            next=link(query.page + 1) if query.page < pages else None,
+            prev=link(min(query.page - 1, max(pages, 1))) if query.page > 1 else None,
+        ),
+    )
+
+
+class Done(BaseModel):
+    """The answer to a DELETE."""
+
+    success: Literal[True] = True
+    message: str
+
+
+# ---------------------------------------------------------------- status
+
+
+class Status(BaseModel):
+    status: Literal["operational", "degraded"]
+    version: str
+    timestamp: str
+
+
+# ---------------------------------------------------------------- projects
+
+
+class ProjectCreate(Request):
+    name: str
+    description: str | None = None
+    settings: dict[str, Any] | None = None
+
+
+class ProjectUpdate(Request):
+    name: str | None = None
+    description: str | None = None
+    settings: dict[str, Any] | None = None
+
+    def to_core(self) -> projects.Change:
+        return projects.Change(frozenset(self.model_fields_set), self.name, self.description, self.settings)
+
+
+class ProjectItem(BaseModel):
+    """A project in a list."""
+
+    id: str
+    name: str
+    description: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, project: projects.Project) -> ProjectItem:
+        return cls(
+            id=ids.spell(ids.PROJECT, project.id),
+            name=project.name,
+            description=project.description,
+            created_at=clock.iso(project.created),
+            updated_at=clock.iso(project.updated),
+        )
+
+
+class Project(BaseModel):
+    """A project alone."""
+
+    id: str
+    name: str
+    description: str | None
+    settings: dict[str, Any]
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, project: projects.Project) -> Project:
+        return cls(
+            id=ids.spell(ids.PROJECT, project.id),
+            name=project.name,
+            description=project.description,
+            settings=project.settings,
+            created_at=clock.iso(project.created),
+            updated_at=clock.iso(project.updated),
+        )
+
+
+# ---------------------------------------------------------------- keys
+
+
+class KeyCreate(Request):
+    name: str
+    scopes: list[str] | None = None
+    # Not strict: in strict mode pydantic takes no text for a time outside of JSON schemas' own form.
+    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+
+    def expires(self) -> int | None:
+        return None if self.expires_at is None else int(self.expires_at.timestamp() * clock.SECOND)
+
+
+class Key(BaseModel):
+    id: str
+    name: str
+    type: str
+    scopes: list[str]
+    hint: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+    @classmethod
+    def from_core(cls, key: keys.Key) -> Key:
+        return cls(**_key_fields(key))
+
+
+class NewKey(Key):
+    """The answer to the creation of a key: the only one that has the key itself."""
+
+    key: str
+
+    @classmethod
+    def shown_once(cls, key: keys.Key, secret: str) -> NewKey:
+        return cls(**_key_fields(key), key=secret)
+
+
+def _key_fields(key: keys.Key) -> dict[str, Any]:
+    return {
+        "id": ids.spell(ids.KEY, key.id),
+        "name": key.name,
+        "type": key.type,
+        "scopes": list(key.scopes),
+        "hint": key.hint,
+        "created_at": clock.iso(key.created),
+        "expires_at": None if key.expires is None else clock.iso(key.expires),
+        "revoked_at": None if key.revoked is None else clock.iso(key.revoked),
+    }
+
+
+# ---------------------------------------------------------------- users
+
+
+class UserUpdate(Request):
+    name: str | None = None
+    email: str | None = None
+
+
+class User(BaseModel):
+    id: str
+    email: str
+    name: str
+    created_at: str
+    plan: str
+
+    @classmethod
+    def from_core(cls, user: accounts.User, plan: str) -> User:
+        return cls(
+            id=ids.spell(ids.USER, user.id),
+            email=user.email,
+            name=user.name,
+            created_at=clock.iso(user.created),
+            plan=plan,
+        )

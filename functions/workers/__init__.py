@@ -1,0 +1,1 @@
+"""The workers: one module, one Lambda, one kind of event. None of them speaks HTTP."""

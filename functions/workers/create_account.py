@@ -1,0 +1,29 @@
+"""The operator's function: an account with its owner and first key. No API exposes it; AWS credentials do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fluvial import accounts, ids
+from fluvial.errors import FluvialError
+
+
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Takes `{"email", "plan", "name"?}`; returns ids and the key, or `{"error": {"message", "field"}}`.
+
+    A second call with the same address is refused, so a retry never makes a second account.
+    """
+    try:
+        account, user, secret = accounts.create(
+            email=str(event.get("email", "")), plan=str(event.get("plan", "free")), name=event.get("name")
+        )
+    except FluvialError as error:
+        return {"error": {"message": str(error), "field": error.field}}
+    return {
+        "account_id": ids.spell(ids.ACCOUNT, account.id),
+        "subscription_id": account.subscription,
+        "user_id": ids.spell(ids.USER, user.id),
+        "email": user.email,
+        "plan": account.plan,
+        "api_key": secret,
+    }

@@ -1,0 +1,19 @@
+"""Whether the parts that every request needs answer."""
+
+from __future__ import annotations
+
+import logging
+
+from fluvial.store import table
+
+log = logging.getLogger("fluvial")
+
+
+def storage_answers() -> bool:
+    """Reads one key of the table that holds nothing. Any failure counts, so this is the one place that takes all."""
+    try:
+        table.get(("health", "health"), consistent=False)
+    except Exception:
+        log.exception("the table does not answer")
+        return False
+    return True

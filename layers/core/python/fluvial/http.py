@@ -1,0 +1,178 @@
+"""What every HTTP handler shares: who is calling, their limit, request parsing, errors in the API's envelope, one log
+line per request. Rules never import this.
+
+    app = make_app("reference", render)
+
+    @app.get("/projects/<id>")
+    def get_project(id: str) -> Response:
+        project = projects.get(app.caller("projects:read"), wire.parse(id))
+        return app.answer(200, wire.Project.from_core(project))
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from pydantic import BaseModel, ValidationError
+
+from fluvial import clock, limits
+from fluvial.caller import Caller
+from fluvial.config import settings
+from fluvial.errors import FluvialError, InvalidError, NotFoundError
+
+Model = TypeVar("Model", bound=BaseModel)
+Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
+"""Turns an error (None for a defect of ours) and the request id into status and body."""
+
+JSON = "application/json"
+
+log = logging.getLogger("fluvial")
+
+
+class App(APIGatewayRestResolver):
+    """A group of routes of one API."""
+
+    def __init__(self, api: str, render: Render) -> None:
+        super().__init__()
+        self.api = api
+        self.render = render
+        self.window: limits.Window | None = None
+        self.exception_handler(Exception)(self._answer_error)
+        self.not_found(self._answer_no_route)
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answers one request."""
+        started = time.perf_counter()
+        self.window = None
+        answer = self.resolve(event, context)
+        headers = answer["multiValueHeaders"]
+        headers["X-Request-Id"] = [self.request_id]
+        if self.window:
+            for name, value in self.window.headers(clock.now()).items():
+                headers[name] = [value]
+        write_log_line(
+            "request",
+            request_id=self.request_id,
+            api=self.api,
+            method=event["httpMethod"],
+            route=event["resource"],
+            status=answer["statusCode"],
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return answer
+
+    @property
+    def request_id(self) -> str:
+        """The id of this request, as every answer spells it."""
+        return f"req_{self.current_event['requestContext']['requestId']}"
+
+    @property
+    def asked(self) -> Mapping[str, str] | None:
+        """The query parameters as they came."""
+        asked: Mapping[str, str] | None = self.current_event.get("queryStringParameters")
+        return asked
+
+    def caller(self, scope: str) -> Caller:
+        """Who calls, once the request is counted against the limit and the key has the scope."""
+        identity = self.current_event["requestContext"]["authorizer"]
+        caller = Caller(
+            account=int(identity["account"]),
+            user=int(identity["user"]),
+            key=int(identity["key"]),
+            plan=identity["plan"],
+            scopes=frozenset(identity["scopes"].split()),
+        )
+        try:
+            self.window = limits.spend(caller, api=self.api)
+        except limits.WindowUsedUpError as error:
+            self.window = error.window
+            raise
+        caller.require(scope)
+        return caller
+
+    def body(self, model: type[Model]) -> Model:
+        """The JSON body, whatever its label says: some clients of these APIs send none or a wrong one."""
+        try:
+            return model.model_validate_json(self.current_event.decoded_body or b"", strict=True)
+        except (ValidationError, ValueError) as error:
+            raise invalid(error, "body") from error
+
+    def query(self, model: type[Model]) -> Model:
+        """The query parameters; those that the model does not know are left alone."""
+        parameters = self.asked or {}
+        try:
+            return model.model_validate({k: v for k, v in parameters.items() if k in model.model_fields})
+        except ValidationError as error:
+            raise invalid(error, "query") from error
+
+    def answer(self, status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:
+        return Response(status, JSON, body.model_dump_json(), dict(headers or {}))
+
+    def _answer_error(self, error: Exception) -> Response[str]:
+        if not isinstance(error, FluvialError):
+            log.exception("request %s failed", self.request_id)
+        status, body = self.render(error if isinstance(error, FluvialError) else None, self.request_id)
+        retry_after = getattr(error, "retry_after_seconds", None)
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        return Response(status, JSON, json.dumps(body, ensure_ascii=False), headers)
+
+    def _answer_no_route(self, _: Exception) -> Response[str]:
+        return self._answer_error(NotFoundError("route", self.current_event.path))
+
+
+def make_app(api: str, render: Render) -> App:
+    """The app of one endpoint group. `api` names the limits' policies, `render` is the API's table of errors."""
+    logging.getLogger().setLevel(settings().log_level)
+    return App(api, render)
+
+
+def write_log_line(message: str, **facts: object) -> None:
+    """One JSON line on stderr; CloudWatch Logs Insights reads its fields. No bodies and no credentials, ever."""
+    print(json.dumps({"message": message, **facts}), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def invalid(error: ValidationError | ValueError, where: str) -> InvalidError:
+    """The first complaint of pydantic in our words: which field, what was given, what is allowed."""
+    if not isinstance(error, ValidationError):
+        return InvalidError(None, f"The {where} cannot be read: {error}")
+    first = error.errors(include_url=False)[0]
+    kind, context = first["type"], first.get("ctx", {})
+    field = ".".join(str(part) for part in first["loc"]) or None
+    given = first.get("input")
+    if kind == "json_invalid":
+        return InvalidError(None, f"The body is not valid JSON: {context['error']}.")
+    if field is None:
+        return InvalidError(None, "The body must be a JSON object.", value=given)
+    if kind == "missing":
+        return InvalidError(field, f"'{field}' is required.")
+    if kind == "extra_forbidden":
+        return InvalidError(field, f"'{field}' is not a field of this request.", value=given)
+    allowed = _ALLOWED.get(kind, lambda _: None)(context)
+    shown = json.dumps(given, ensure_ascii=False, default=str)
+    shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
+    if allowed is None:
+        return InvalidError(field, f"'{field}' cannot be {shown}: {first['msg']}.", value=given)
+    return InvalidError(field, f"'{field}' must be {allowed}, not {shown}.", value=given, constraint=allowed)
+
+
+_ALLOWED: dict[str, Callable[[dict[str, Any]], str | None]] = {
+    "string_type": lambda _: "a string",
+    "int_type": lambda _: "a whole number",
+    "int_parsing": lambda _: "a whole number",
+    "int_from_float": lambda _: "a whole number",
+    "bool_type": lambda _: "true or false",
+    "dict_type": lambda _: "an object",
+    "list_type": lambda _: "a list",
+    "greater_than_equal": lambda context: f"at least {context['ge']}",
+    "less_than_equal": lambda context: f"at most {context['le']}",
+    "literal_error": lambda context: f"one of {context['expected']}",
+    "datetime_parsing": lambda _: "a date and time in ISO 8601",
+    "datetime_from_date_parsing": lambda _: "a date and time in ISO 8601",
+    "timezone_aware": lambda _: "a date and time with its time zone",
+}

@@ -1,0 +1,85 @@
+"""Exact request limits: one conditional count per request in the window of the caller's key.
+
+    window start                              window end = X-RateLimit-Reset
+    |----1----2----3-- … --limit------x----x--|----1----
+                                      refused, nothing spent
+
+A fixed window, as the documents' `Reset` implies. The count and its limit are one conditional write, so that no
+number of callers at once passes more than the limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fluvial import clock
+from fluvial.caller import Caller
+from fluvial.errors import LimitedError
+from fluvial.store import windows
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """So many requests per window."""
+
+    limit: int
+    window_seconds: int
+
+
+HOUR_SECONDS = 60 * 60
+
+# By API and route class, by plan. Free and professional of the reference API are its document's figures; where a
+# document names no figure for a plan, docs/apis.md says why it is this one.
+POLICIES: dict[tuple[str, str], dict[str, Policy]] = {
+    ("reference", "all"): {
+        "free": Policy(1_000, HOUR_SECONDS),
+        "standard": Policy(5_000, HOUR_SECONDS),
+        "professional": Policy(10_000, HOUR_SECONDS),
+        "enterprise": Policy(100_000, HOUR_SECONDS),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a key stands in its window; `reset` in epoch seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+    window_seconds: int
+
+    def headers(self, now: int) -> dict[str, str]:
+        """The documents' headers, and the IETF's (draft-ietf-httpapi-ratelimit-headers). `now` in milliseconds."""
+        left_seconds = max(self.reset - now // clock.SECOND, 0)
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset),
+            "RateLimit": f'"default";r={self.remaining};t={left_seconds}',
+            "RateLimit-Policy": f'"default";q={self.limit};w={self.window_seconds}',
+        }
+
+
+class WindowUsedUpError(LimitedError):
+    """The limit of this window is reached; `window` says when the next begins."""
+
+    def __init__(self, window: Window, now: int) -> None:
+        wait_seconds = max(window.reset - now // clock.SECOND, 1)
+        super().__init__(
+            f"You've exceeded your rate limit of {window.limit} requests; it resets in {wait_seconds} seconds.",
+            retry_after_seconds=wait_seconds,
+        )
+        self.window = window
+
+
+def spend(caller: Caller, *, api: str, route_class: str = "all", now: clock.Now = clock.now) -> Window:
+    """Counts one request of this key, or raises WindowUsedUpError and counts nothing. One write, no read."""
+    policy = POLICIES[api, route_class][caller.plan]
+    moment = now()
+    start = moment // clock.SECOND // policy.window_seconds * policy.window_seconds
+    reset = start + policy.window_seconds
+    used = windows.count(caller, api=api, route_class=route_class, start=start, limit=policy.limit, reset=reset)
+    if used is None:
+        raise WindowUsedUpError(Window(policy.limit, 0, reset, policy.window_seconds), moment)
+    return Window(policy.limit, policy.limit - used, reset, policy.window_seconds)

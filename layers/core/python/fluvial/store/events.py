@@ -1,0 +1,48 @@
+"""The outbox: events, written in the transaction of their cause and carried on by the table's stream."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fluvial import clock, events
+from fluvial.store import keys, table
+from fluvial.store.attributes import Item
+
+TYPE = "event"
+
+
+def record(event: events.Event) -> table.Action:
+    """The action that records the event, for the transaction of its cause."""
+    return table.put(_key(event.account, event.id), to_item(event))
+
+
+def get(account_id: int, event_id: int) -> events.Event | None:
+    item = table.get(_key(account_id, event_id))
+    return from_item(item) if item else None
+
+
+def to_item(event: events.Event) -> Item:
+    return {
+        "type": TYPE,
+        "id": event.id,
+        "account": event.account,
+        "event_type": event.type,
+        "created": event.created,
+        "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+        "expires": (event.created + events.KEPT_MILLISECONDS) // clock.SECOND,
+    }
+
+
+def from_item(item: dict[str, Any]) -> events.Event:
+    return events.Event(
+        id=item["id"],
+        account=item["account"],
+        type=item["event_type"],
+        created=item["created"],
+        data=json.loads(item["data"]),
+    )
+
+
+def _key(account_id: int, event_id: int) -> table.Key:
+    return keys.listed(account_id, "events"), keys.number(event_id)
