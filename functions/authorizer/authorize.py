@@ -10,14 +10,14 @@ from typing import Any
 
 from fluvial import clock, keys
 from fluvial.caller import Caller
-from fluvial.http import write_log_line
+from fluvial.log import write_line
 from fluvial.store import api_keys
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """API Gateway's REQUEST authorizer: returns a policy, the identity as context, and the usage plan's key."""
     found = _identify(_bearer(event.get("headers") or {}))
-    write_log_line("authorize", request_id=event["requestContext"]["requestId"], allowed=found is not None)
+    write_line("authorize", request_id=event["requestContext"].get("requestId"), allowed=found is not None)
     if found is None:
         return _policy("nobody", "Deny", event["methodArn"])
     caller, gateway_key = found

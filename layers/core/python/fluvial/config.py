@@ -25,6 +25,8 @@ class Settings:
     """Name of the EventBridge bus."""
     deliver_queue_url: str = ""
     """URL of the SQS queue of webhook deliveries."""
+    ingest_queue_url: str = ""
+    """URL of the SQS queue of ingest jobs."""
     usage_plans: str = ""
     """API Gateway usage plan ids by plan, as `free=abc,standard=def`."""
     log_level: str = "INFO"

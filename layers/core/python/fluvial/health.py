@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
+from fluvial.log import log
 from fluvial.store import table
-
-log = logging.getLogger("fluvial")
 
 
 def storage_answers() -> bool:

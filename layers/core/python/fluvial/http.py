@@ -12,8 +12,6 @@ line per request. Rules never import this.
 from __future__ import annotations
 
 import json
-import logging
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -25,14 +23,13 @@ from fluvial import clock, limits
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import FluvialError, InvalidError, NotFoundError
+from fluvial.log import log, write_line
 
 Model = TypeVar("Model", bound=BaseModel)
 Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
 """Turns an error (None for a defect of ours) and the request id into status and body."""
 
 JSON = "application/json"
-
-log = logging.getLogger("fluvial")
 
 
 class App(APIGatewayRestResolver):
@@ -56,7 +53,7 @@ class App(APIGatewayRestResolver):
         if self.window:
             for name, value in self.window.headers(clock.now()).items():
                 headers[name] = [value]
-        write_log_line(
+        write_line(
             "request",
             request_id=self.request_id,
             api=self.api,
@@ -128,13 +125,8 @@ class App(APIGatewayRestResolver):
 
 def make_app(api: str, render: Render) -> App:
     """The app of one endpoint group. `api` names the limits' policies, `render` is the API's table of errors."""
-    logging.getLogger().setLevel(settings().log_level)
+    log.setLevel(settings().log_level)
     return App(api, render)
-
-
-def write_log_line(message: str, **facts: object) -> None:
-    """One JSON line on stderr; CloudWatch Logs Insights reads its fields. No bodies and no credentials, ever."""
-    print(json.dumps({"message": message, **facts}), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def invalid(error: ValidationError | ValueError, where: str) -> InvalidError:

@@ -91,15 +91,17 @@ LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 # The door speaks for the connection; a customer's header must not change where or how far a request goes.
-OWN_HEADERS = frozenset(("connection", "content-length", "host", "transfer-encoding", "user-agent"))
+OWN_HEADERS = frozenset(("accept-encoding", "connection", "content-length", "host", "transfer-encoding", "user-agent"))
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of one request: either a status or an error is there, never both.
 
-    A status counts as soon as the answer's headers are in, even if the body is cut off after them. `body` has at most
-    `keep_bytes` bytes of it, as text; what is not UTF-8 in it is replaced. `error` is one sentence.
+    A status counts as soon as the answer's headers are in, even if the body is cut off after them. `body` has
+    at most `keep_bytes` bytes of it, as text; what is not UTF-8 in it is replaced. `error` is one sentence.
     """
 
     status: int | None
@@ -161,8 +163,6 @@ def post(
     followed, proxies of the environment not used, and the connection is not used again. `tls` replaces the
     system's trust. ValueError for headers that are the door's own or cannot be sent.
     """
-    if own := OWN_HEADERS.intersection(name.lower() for name in headers):
-        raise ValueError(f"the headers {sorted(own)} are set here and cannot be given")
     # Here, so that functions which only check addresses do not pay for HTTP and TLS at their start.
     from http.client import HTTPException
 
@@ -174,9 +174,11 @@ def post(
 
     try:
         target = _target(url, allow_private)
+        request = _request(target, body, headers)
         addresses = _checked_addresses(url, target, allow_private, resolve, timeout_seconds)
         with _connect(target, addresses, deadline, tls) as connection:
-            status, kept, retry_after = _exchange(connection, target, body, headers, deadline, keep_bytes)
+            _send(connection, request, deadline)
+            status, kept, retry_after = _receive(connection, deadline, keep_bytes)
     except InvalidError as refusal:
         return Answer(None, "", refusal.reason, milliseconds())
     except (OSError, HTTPException) as failure:
@@ -212,12 +214,12 @@ def _target(url: str, allow_private: bool) -> _Target:
     if host is None:
         raise refusal("The host must be a full domain name, a dotted IPv4 address or an IPv6 address in brackets.")
     secure = parts.scheme == "https"
-    bracketed = f"[{host}]" if ":" in host else host
+    spelled = _spelled(host)
     return _Target(
         secure=secure,
         host=host,
         port=port or (443 if secure else 80),
-        authority=bracketed if port is None else f"{bracketed}:{port}",
+        authority=spelled if port is None else f"{spelled}:{port}",
         path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
     )
 
@@ -225,7 +227,7 @@ def _target(url: str, allow_private: bool) -> _Target:
 def _host(parts: SplitResult, allow_private: bool) -> str | None:
     """The host without a trailing dot, or None for a spelling that programs could read differently."""
     host = parts.hostname or ""
-    spelled = f"[{host}]" if ":" in host else host
+    spelled = _spelled(host)
     # Nothing may have been dropped on the way, such as text around brackets or zeros before the port.
     if parts.netloc.lower() != (spelled if parts.port is None else f"{spelled}:{parts.port}"):
         return None
@@ -240,6 +242,10 @@ def _host(parts: SplitResult, allow_private: bool) -> str | None:
         return None
     # A plain name is looked up in the search domains of the machine, which are not the customer's.
     return host if len(labels) > 1 or allow_private else None
+
+
+def _spelled(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_literal(host: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
@@ -312,7 +318,7 @@ def _connect(target: _Target, addresses: Sequence[str], deadline: float, tls: SS
             failure = error
     else:
         raise failure
-    # Head and body are sent one after the other, and the second would wait for the first's acknowledgement.
+    # Without this the last packet of a long body, or of a TLS handshake, can wait 40 ms for the one before.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not target.secure:
         return connection
@@ -321,11 +327,18 @@ def _connect(target: _Target, addresses: Sequence[str], deadline: float, tls: SS
 
 
 class _TimedReader(io.RawIOBase):
-    """The receiving side of a socket, with one deadline for all reads together."""
+    """The receiving side of a connection, with one deadline for all reads together.
+
+    With a time-out per read, a receiver that sends a byte now and then could hold a worker for hours.
+    """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._connection = connection
         self._deadline = deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What http.client asks of a socket."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -335,46 +348,39 @@ class _TimedReader(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
-class _TimedSocket:
-    """What http.client uses of a socket, with a deadline where sockets have a time-out per call.
-
-    With the latter, a receiver that sends or takes a byte now and then could hold a worker for hours.
-    """
-
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
-
-    def sendall(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            self._connection.settimeout(_remaining(self._deadline))
-            rest = rest[self._connection.send(rest) :]
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._connection, self._deadline))
-
-    def close(self) -> None:
-        """Nothing: http.client closes before the body is read, and who made the connection closes it."""
+def _request(target: _Target, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The whole request in one piece, so that it leaves in one packet; ValueError for headers that cannot be."""
+    if own := OWN_HEADERS.intersection(name.lower() for name in headers):
+        raise ValueError(f"the headers {sorted(own)} are set here and cannot be given")
+    lines = [
+        f"POST {target.path} HTTP/1.1",
+        f"Host: {target.authority}",
+        f"User-Agent: {USER_AGENT}",
+        "Accept-Encoding: identity",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+    ]
+    for name, value in headers.items():
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name!r} cannot be sent")
+        lines.append(f"{name}: {value}")
+    return "\r\n".join((*lines, "", "")).encode("latin-1") + body
 
 
-def _exchange(
-    connection: socket.socket,
-    target: _Target,
-    body: bytes,
-    headers: Mapping[str, str],
-    deadline: float,
-    keep_bytes: int,
-) -> tuple[int, bytes, str | None]:
-    """Sends the request; gives the status, the first bytes of the body and the Retry-After header."""
-    from http.client import HTTPConnection, HTTPException
+def _send(connection: socket.socket, data: bytes, deadline: float) -> None:
+    rest = memoryview(data)
+    while rest:
+        connection.settimeout(_remaining(deadline))
+        rest = rest[connection.send(rest) :]
 
-    client = HTTPConnection(target.host, target.port)
-    timed: Any = _TimedSocket(connection, deadline)
-    client.sock = timed
-    own = {"Host": target.authority, "User-Agent": USER_AGENT, "Connection": "close"}
-    client.request("POST", target.path, body=body, headers={**own, **headers})
-    with client.getresponse() as response:
+
+def _receive(connection: socket.socket, deadline: float, keep_bytes: int) -> tuple[int, bytes, str | None]:
+    """The status, the first bytes of the body and the Retry-After header of the answer."""
+    from http.client import HTTPException, HTTPResponse
+
+    reader: Any = _TimedReader(connection, deadline)
+    with HTTPResponse(reader, method="POST") as response:
+        response.begin()
         # Before Python 3.12.2 `read1` forgets what it has read of the length, and would wait for more.
         limit = keep_bytes if response.length is None else min(keep_bytes, response.length)
         kept = b""

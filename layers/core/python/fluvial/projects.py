@@ -94,7 +94,7 @@ def create(
     )
     for _ in range(CREATE_ATTEMPTS):
         project = replace(project, id=new_id())
-        event = events.Event(new_id(), caller.account, "project.created", moment, project.described())
+        event = events.happened(caller.account, "project.created", project.described(), at=moment)
         if store.create(project, event):
             return project
     raise RuntimeError("no free id was found for a project")
@@ -115,29 +115,22 @@ def page(caller: Caller, order: Order, *, offset: int, limit: int) -> Slice[Proj
     return Slice(items, offset, total)
 
 
-def update(
-    caller: Caller,
-    project_id: int,
-    change: Change,
-    *,
-    now: clock.Now = clock.now,
-    new_id: ids.NewId = ids.new_id,
-) -> Project:
+def update(caller: Caller, project_id: int, change: Change, *, now: clock.Now = clock.now) -> Project:
     """Changes the given fields, with the event `project.updated`. Of two writers at once, neither change is lost."""
     for _ in range(UPDATE_ATTEMPTS):
         project = get(caller, project_id)
         moment = max(now(), project.updated)
         changed = replace(change.apply(project), updated=moment, revision=project.revision + 1)
-        event = events.Event(new_id(), caller.account, "project.updated", moment, changed.described())
+        event = events.happened(caller.account, "project.updated", changed.described(), at=moment)
         if store.update(changed, event):
             return changed
     raise RuntimeError(f"project {project_id} is changed by too many at once")
 
 
-def delete(caller: Caller, project_id: int, *, now: clock.Now = clock.now, new_id: ids.NewId = ids.new_id) -> None:
+def delete(caller: Caller, project_id: int, *, now: clock.Now = clock.now) -> None:
     """Removes the project, with the event `project.deleted`; what is in it is gone at once, its bytes soon after."""
     project = get(caller, project_id)
-    event = events.Event(new_id(), caller.account, "project.deleted", now(), project.described())
+    event = events.happened(caller.account, "project.deleted", project.described(), at=now())
     if not store.delete(project, event):
         raise NotFoundError("project", project_id)
 

@@ -17,7 +17,7 @@ def record(event: events.Event) -> table.Action:
     return table.put(_key(event.account, event.id), to_item(event))
 
 
-def get(account_id: int, event_id: int) -> events.Event | None:
+def get(account_id: int, event_id: str) -> events.Event | None:
     item = table.get(_key(account_id, event_id))
     return from_item(item) if item else None
 
@@ -44,5 +44,5 @@ def from_item(item: dict[str, Any]) -> events.Event:
     )
 
 
-def _key(account_id: int, event_id: int) -> table.Key:
-    return keys.listed(account_id, "events"), keys.number(event_id)
+def _key(account_id: int, event_id: str) -> table.Key:
+    return keys.listed(account_id, "events"), event_id

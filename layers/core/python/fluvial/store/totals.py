@@ -29,3 +29,9 @@ def add(partition: str, change: int) -> table.Action:
 def total(partition: str) -> int:
     """The number of things in the list; exact. A shard alone may be negative."""
     return sum(item["things"] for item in table.query(f"{partition}#total"))
+
+
+def forget(partition: str) -> None:
+    """Removes the counters of a list that is gone for good."""
+    for item in table.query(f"{partition}#total"):
+        table.write(table.delete((item["pk"], item["sk"]), None))

@@ -1,0 +1,77 @@
+"""An uploaded file -> version 1 of its dataset.
+
+At least once, and the outcome exactly once: dataset, job and event change in one transaction that only the holder of
+the job's lease can make. A worker that dies leaves a lease behind; its message comes back after it. One that dies
+again and again is ended by fail_job.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fluvial import blobs, bus, clock, datasets, jobs
+from fluvial.config import settings
+from fluvial.engine.ingest import ingest
+from fluvial.engine.manifest import Manifest
+from fluvial.errors import UnreadableFileError
+from fluvial.log import write_line
+from fluvial.store import datasets as store
+from fluvial.store import jobs as stored_jobs
+from workers.messages import parse_job
+
+LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
+RETRY_SECONDS = 30
+
+
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Takes an SQS event whose bodies are EventBridge events of ingest jobs."""
+    answer = bus.run_batch(event, _run)
+    failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    bus.retry_soon(event, failed, queue_url=settings().need("ingest_queue_url"), seconds=RETRY_SECONDS)
+    return answer
+
+
+def _run(message: dict[str, Any]) -> None:
+    account_id, job_id = parse_job(message)
+    job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
+    if job is None:
+        return
+    try:
+        outcome = _ingest(job)
+    except Exception:
+        jobs.release(job)
+        raise
+    write_line("ingest", job=job_id, attempt=job.attempt, outcome=outcome)
+
+
+def _ingest(job: jobs.Job) -> str:
+    dataset = store.get(job.account, job.inputs["dataset"])
+    if dataset is None:
+        stored_jobs.cancel(job, "The dataset was deleted.", now=clock.now())
+        return "cancelled"
+    source = blobs.source(dataset.account, dataset.id)
+    if blobs.size(source) is None:
+        blobs.copy(dataset.incoming, source)
+    location = blobs.version(dataset.account, dataset.id, job.id, job.attempt)
+    with tempfile.TemporaryDirectory() as folder:
+        raw, out = Path(folder, "source"), Path(folder, "out")
+        out.mkdir()
+        blobs.fetch(source, raw)
+        try:
+            manifest = ingest(raw, out, filename=dataset.filename, format=dataset.format)
+        except UnreadableFileError as error:
+            return "failed" if datasets.fail(job, dataset, str(error)) else "overtaken"
+        _store(manifest, out, location)
+    if datasets.finish(job, dataset, rows=manifest.rows, rejected=manifest.rejected, location=location):
+        return "succeeded"
+    # Deleted meanwhile, or another worker has the job: what this one made belongs to nobody.
+    blobs.delete_all(location)
+    return "overtaken"
+
+
+def _store(manifest: Manifest, out: Path, location: str) -> None:
+    for file in sorted(out.iterdir()):
+        blobs.put_file(location + file.name, file)
+    blobs.put(location + datasets.MANIFEST, manifest.to_json().encode())

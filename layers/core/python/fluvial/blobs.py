@@ -1,0 +1,121 @@
+"""The door to the bucket: bytes by key. Keys are made from ids here, never from what people typed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from fluvial.aws import client
+from fluvial.config import settings
+from fluvial.store.keys import number
+
+COPY_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PostForm:
+    """A presigned upload: send the fields and then the file as multipart/form-data to the URL."""
+
+    url: str
+    fields: dict[str, str]
+
+
+def new_incoming(account_id: int) -> str:
+    """A key where one upload lands, and expires. Of chance, so that no two uploads can meet there."""
+    return f"incoming/{number(account_id)}/{secrets.token_hex(16)}"
+
+
+def source(account_id: int, dataset_id: int) -> str:
+    """Where the original bytes are kept."""
+    return f"sources/{number(account_id)}/{number(dataset_id)}"
+
+
+def versions(account_id: int, dataset_id: int) -> str:
+    """The prefix of all that was made from a source."""
+    return f"datasets/{number(account_id)}/{number(dataset_id)}/"
+
+
+def version(account_id: int, dataset_id: int, job_id: int, attempt: int) -> str:
+    """The prefix of what one run of one job made; no other run writes there."""
+    return f"{versions(account_id, dataset_id)}{number(job_id)}-{attempt}/"
+
+
+def put(key: str, data: bytes | bytearray | memoryview) -> None:
+    _s3().put_object(Bucket=_bucket(), Key=key, Body=bytes(data))
+
+
+def put_file(key: str, path: Path) -> None:
+    with path.open("rb") as file:
+        _s3().put_object(Bucket=_bucket(), Key=key, Body=file)
+
+
+def get(key: str) -> bytes:
+    """All bytes of an object; for small ones."""
+    data: bytes = _s3().get_object(Bucket=_bucket(), Key=key)["Body"].read()
+    return data
+
+
+def fetch(key: str, path: Path) -> None:
+    """Brings an object into a file, in bounded memory."""
+    body = _s3().get_object(Bucket=_bucket(), Key=key)["Body"]
+    with path.open("wb") as file:
+        for chunk in body.iter_chunks(COPY_CHUNK_BYTES):
+            file.write(chunk)
+
+
+def size(key: str) -> int | None:
+    """Bytes of an object; None where there is none."""
+    try:
+        length: int = _s3().head_object(Bucket=_bucket(), Key=key)["ContentLength"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise
+        return None
+    return length
+
+
+def copy(from_key: str, to_key: str) -> None:
+    """Copies inside the bucket, at most 5 GB."""
+    _s3().copy_object(Bucket=_bucket(), Key=to_key, CopySource={"Bucket": _bucket(), "Key": from_key})
+
+
+def delete(key: str) -> None:
+    """Removes an object; one that is not there is no error."""
+    _s3().delete_object(Bucket=_bucket(), Key=key)
+
+
+def delete_all(prefix: str) -> None:
+    """Removes every object under a prefix; safe to run again."""
+    pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=_bucket(), Prefix=prefix)
+    for page in pages:
+        _delete_batch(item["Key"] for item in page.get("Contents", ()))
+
+
+def presign(key: str, *, max_bytes: int, valid_seconds: int) -> PostForm:
+    """Lets the holder upload this one object of 1 to `max_bytes` bytes; S3 itself checks the size."""
+    form = _s3().generate_presigned_post(
+        Bucket=_bucket(), Key=key, Conditions=[["content-length-range", 1, max_bytes]], ExpiresIn=valid_seconds
+    )
+    return PostForm(form["url"], form["fields"])
+
+
+def _delete_batch(keys: Iterable[str]) -> None:
+    objects = [{"Key": key} for key in keys]
+    if not objects:
+        return
+    answer = _s3().delete_objects(Bucket=_bucket(), Delete={"Objects": objects, "Quiet": True})
+    if answer.get("Errors"):
+        raise RuntimeError(f"S3 did not delete {len(answer['Errors'])} of {len(objects)} objects")
+
+
+def _s3() -> Any:
+    return client("s3")
+
+
+def _bucket() -> str:
+    return settings().need("bucket")

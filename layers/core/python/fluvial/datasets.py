@@ -1,0 +1,287 @@
+"""Datasets: a file becomes typed rows.
+
+receive ──────────────┐ bytes in `incoming/`, then one transaction:
+open_upload ─ upload ─┴─ dataset (processing), job (queued), event data.uploaded
+                                │ ingest worker
+                                ├─ finish: ready, version 1, event data.processed
+                                └─ fail: failed with a reason, event data.failed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fluvial import blobs, clock, events, ids, jobs, projects
+from fluvial.caller import Caller
+from fluvial.config import settings
+from fluvial.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
+from fluvial.paging import Order, Slice
+from fluvial.store import datasets as store
+from fluvial.text import checked_line
+
+MAX_FILENAME_LENGTH = 255
+UPLOAD_VALID_MILLISECONDS = 1 * clock.HOUR
+FORMATS = ("csv", "tsv", "json", "ndjson", "parquet")
+INGEST = "ingest"
+MANIFEST = "manifest.json"  # under a version's location
+CREATE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Times in milliseconds, sizes in bytes.
+
+    `status` is processing, ready or failed; `rows` and `rejected` are known once it is ready, and `location` is then
+    the prefix of its current version in the bucket. `failure` says why it failed, for people.
+    """
+
+    id: int
+    account: int
+    project: int
+    job: int
+    incoming: str  # key of the upload in the bucket
+    filename: str
+    size: int
+    created: int
+    updated: int
+    format: str | None = None  # as the caller said; what was found stands in the manifest
+    status: str = "processing"
+    rows: int | None = None
+    rejected: int | None = None
+    version: int = 0
+    location: str | None = None
+    failure: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        """The dataset as events show it."""
+        described: dict[str, Any] = {
+            "id": ids.spell(ids.DATASET, self.id),
+            "project_id": ids.spell(ids.PROJECT, self.project),
+            "filename": self.filename,
+            "size": self.size,
+            "rows": self.rows,
+            "rejected_rows": self.rejected,
+            "status": self.status,
+            "created_at": clock.iso(self.created),
+        }
+        if self.failure is not None:
+            described["failure"] = {"reason": self.failure}
+        return described
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A place for one file that is too large for a request. It becomes the dataset with the same id."""
+
+    id: int
+    account: int
+    project: int
+    incoming: str
+    filename: str
+    size: int
+    created: int
+    expires: int
+    format: str | None = None
+
+
+def receive(
+    caller: Caller,
+    *,
+    project_id: int,
+    filename: str,
+    data: bytes | memoryview,
+    format: str | None = None,
+    now: clock.Now = clock.now,
+    new_id: ids.NewId = ids.new_id,
+) -> Dataset:
+    """Takes a file that came inside a request. Returns its dataset, processing."""
+    limit = settings().max_inline_bytes
+    if len(data) > limit:
+        raise TooLargeError(
+            f"A file in a request must have at most {limit} bytes, not {len(data)}: "
+            "use POST /v1/data/uploads for larger ones.",
+            field="file",
+            limit_bytes=limit,
+        )
+    _check_file(filename, len(data), format)
+    projects.get(caller, project_id, field="project_id")
+    moment = now()
+    dataset = Dataset(
+        id=0,
+        account=caller.account,
+        project=project_id,
+        job=0,
+        incoming=blobs.new_incoming(caller.account),
+        filename=filename,
+        size=len(data),
+        created=moment,
+        updated=moment,
+        format=format,
+    )
+    blobs.put(dataset.incoming, data)
+    try:
+        for _ in range(CREATE_ATTEMPTS):
+            dataset = replace(dataset, id=new_id(), job=new_id())
+            if _record(dataset):
+                return dataset
+    except NotFoundError:
+        blobs.delete(dataset.incoming)
+        raise
+    raise RuntimeError("no free id was found for a dataset")
+
+
+def open_upload(
+    caller: Caller,
+    *,
+    project_id: int,
+    filename: str,
+    size: int,
+    format: str | None = None,
+    now: clock.Now = clock.now,
+    new_id: ids.NewId = ids.new_id,
+) -> tuple[Upload, blobs.PostForm]:
+    """Opens a presigned upload for a file of exactly `size` bytes."""
+    limit = settings().max_upload_bytes
+    if size > limit:
+        reason = f"'size' must be at most {limit} bytes, not {size}."
+        raise TooLargeError(reason, field="size", limit_bytes=limit)
+    _check_file(filename, size, format)
+    projects.get(caller, project_id, field="project_id")
+    moment = now()
+    upload = Upload(
+        id=new_id(),
+        account=caller.account,
+        project=project_id,
+        incoming=blobs.new_incoming(caller.account),
+        filename=filename,
+        size=size,
+        created=moment,
+        expires=moment + UPLOAD_VALID_MILLISECONDS,
+        format=format,
+    )
+    store.create_upload(upload)
+    form = blobs.presign(upload.incoming, max_bytes=size, valid_seconds=UPLOAD_VALID_MILLISECONDS // clock.SECOND)
+    return upload, form
+
+
+def complete_upload(
+    caller: Caller, upload_id: int, *, now: clock.Now = clock.now, new_id: ids.NewId = ids.new_id
+) -> Dataset:
+    """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset."""
+    upload = store.get_upload(caller.account, upload_id)
+    if upload is None or upload.expires <= now():
+        done = store.get(caller.account, upload_id)
+        if done is None:
+            raise NotFoundError("upload", upload_id)
+        return done
+    arrived = blobs.size(upload.incoming)
+    if arrived is None:
+        raise ConflictError("The file has not arrived yet: send it to the upload's URL first.")
+    if arrived != upload.size:
+        reason = f"The file that arrived has {arrived} bytes, not the {upload.size} that were announced: send it again."
+        raise ConflictError(reason, field="size")
+    moment = now()
+    dataset = Dataset(
+        id=upload.id,
+        account=upload.account,
+        project=upload.project,
+        job=new_id(),
+        incoming=upload.incoming,
+        filename=upload.filename,
+        size=upload.size,
+        created=moment,
+        updated=moment,
+        format=upload.format,
+    )
+    if not _record(dataset, upload):
+        # Another call completed the upload meanwhile.
+        return get(caller, upload.id)
+    return dataset
+
+
+def get(caller: Caller, dataset_id: int) -> Dataset:
+    """The dataset; NotFoundError for an absent or foreign one, and for one whose project is gone."""
+    dataset = store.get(caller.account, dataset_id)
+    if dataset is None or not store.project_exists(dataset):
+        raise NotFoundError("dataset", dataset_id)
+    return dataset
+
+
+def ready(caller: Caller, dataset_id: int) -> Dataset:
+    """The dataset, if its rows can be read."""
+    dataset = get(caller, dataset_id)
+    if dataset.status == "processing":
+        raise ConflictError("The data is still being processed: try again when its status is 'ready'.")
+    if dataset.status == "failed":
+        raise ConflictError(f"The data has no rows, because its file could not be read: {dataset.failure}")
+    return dataset
+
+
+def page(caller: Caller, project_id: int, order: Order, *, offset: int, limit: int) -> Slice[Dataset]:
+    """The project's datasets from `offset` on."""
+    projects.get(caller, project_id)
+    total = store.total(caller.account, project_id)
+    items = store.page(caller.account, project_id, order, skip=offset, limit=limit) if offset < total else []
+    return Slice(items, offset, total)
+
+
+def delete(caller: Caller, dataset_id: int, *, now: clock.Now = clock.now) -> None:
+    """Removes the dataset, with the event `data.deleted`; its bytes are swept soon after."""
+    remove(get(caller, dataset_id), now=now)
+
+
+def remove(dataset: Dataset, *, now: clock.Now = clock.now) -> None:
+    """Removes a dataset, also one whose project is gone. Removing it twice is no error."""
+    event = events.happened(dataset.account, "data.deleted", dataset.described(), at=now())
+    store.delete(dataset, event)
+
+
+def finish(
+    job: jobs.Job,
+    dataset: Dataset,
+    *,
+    rows: int,
+    rejected: int,
+    location: str,
+    now: clock.Now = clock.now,
+) -> bool:
+    """Points the dataset at the version that the job made; False where the dataset or the job's lease is gone."""
+    moment = now()
+    done = replace(
+        dataset,
+        status="ready",
+        rows=rows,
+        rejected=rejected,
+        version=dataset.version + 1,
+        location=location,
+        updated=moment,
+    )
+    event = events.happened(dataset.account, "data.processed", done.described(), at=moment)
+    return store.end_ingest(job, done, event, now=moment)
+
+
+def fail(job: jobs.Job, dataset: Dataset, reason: str, *, now: clock.Now = clock.now) -> bool:
+    """Ends dataset and job as failed; False where the dataset or the job's lease is gone."""
+    moment = now()
+    failed = replace(dataset, status="failed", failure=reason, updated=moment)
+    event = events.happened(dataset.account, "data.failed", failed.described(), at=moment)
+    return store.end_ingest(job, failed, event, now=moment)
+
+
+def _check_file(filename: str, size: int, format: str | None) -> None:
+    checked_line("filename", filename, MAX_FILENAME_LENGTH)
+    if size == 0:
+        raise InvalidError("file", "The file is empty.", value=0, constraint="at least 1 byte")
+    if format is not None and format not in FORMATS:
+        raise InvalidError("format", f"'{format[:50]}' is not a format.", value=format, constraint=", ".join(FORMATS))
+
+
+def _record(dataset: Dataset, upload: Upload | None = None) -> bool:
+    """Stores the dataset with its job and event; False where its id is taken (by its own upload, if it has one)."""
+    job = jobs.Job(dataset.job, dataset.account, INGEST, {"dataset": dataset.id}, dataset.created)
+    event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created)
+    outcome = store.create(dataset, job, event, upload)
+    if outcome == "project_gone":
+        raise NotFoundError("project", dataset.project, field="project_id")
+    return outcome == "created"
