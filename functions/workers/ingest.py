@@ -11,9 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from fluvial.engine.ingest import ingest
+
 from fluvial import blobs, bus, clock, datasets, jobs
 from fluvial.config import settings
-from fluvial.engine.ingest import ingest
 from fluvial.engine.manifest import Manifest
 from fluvial.errors import UnreadableFileError
 from fluvial.log import write_line

@@ -9,6 +9,7 @@ open_upload ─ upload ─┴─ dataset (processing), job (queued), event data.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -216,6 +217,14 @@ def ready(caller: Caller, dataset_id: int) -> Dataset:
     if dataset.status == "failed":
         raise ConflictError(f"The data has no rows, because its file could not be read: {dataset.failure}")
     return dataset
+
+
+def manifest(dataset: Dataset) -> dict[str, Any] | None:
+    """The manifest of the dataset's version as plain JSON values; None while it has none. One read of the bucket."""
+    if dataset.location is None:
+        return None
+    found: dict[str, Any] = json.loads(blobs.get(dataset.location + MANIFEST))
+    return found
 
 
 def page(caller: Caller, project_id: int, order: Order, *, offset: int, limit: int) -> Slice[Dataset]:

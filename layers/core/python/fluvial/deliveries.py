@@ -174,7 +174,7 @@ def _conclude(
 def _next_delay(number: int, answer: outbound.Answer, now: int, chance: Callable[[], float]) -> int | None:
     """Seconds until the attempt after this one, or None if it was the last.
 
-    Attempts are made as far as a queue can delay them, 15 minutes; a receiver's Retry-After moves them back within that.
+    Attempts are made as far as a queue can delay them, 15 minutes; a Retry-After moves them back within that.
     """
     if number >= backoff.queue_attempts():
         return None

@@ -11,6 +11,7 @@ line per request. Rules never import this.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from pydantic import BaseModel, ValidationError
 
-from fluvial import clock, limits
+from fluvial import clock, limits, multipart
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import FluvialError, InvalidError, NotFoundError
@@ -96,7 +97,7 @@ class App(APIGatewayRestResolver):
     def body(self, model: type[Model]) -> Model:
         """The JSON body, whatever its label says: some clients of these APIs send none or a wrong one."""
         try:
-            return model.model_validate_json(self.current_event.decoded_body or b"", strict=True)
+            return model.model_validate_json(self.current_event.decoded_body or "", strict=True)
         except (ValidationError, ValueError) as error:
             raise invalid(error, "body") from error
 
@@ -107,6 +108,13 @@ class App(APIGatewayRestResolver):
             return model.model_validate({k: v for k, v in parameters.items() if k in model.model_fields})
         except ValidationError as error:
             raise invalid(error, "query") from error
+
+    def form(self) -> multipart.Form:
+        """The multipart/form-data body."""
+        event = self.current_event
+        body = event.get("body") or ""
+        raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        return multipart.parse(raw, event.headers.get("content-type") or "")
 
     def answer(self, status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:
         return Response(status, JSON, body.model_dump_json(), dict(headers or {}))

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 EPOCH_MILLISECONDS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 COUNT_BITS = 12
+COUNTS = 1 << COUNT_BITS
 MAX_ID = 2**53 - 1
 SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
 
@@ -36,7 +37,7 @@ USER = "user"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
-_count = itertools.count(secrets.randbelow(2**COUNT_BITS))
+_count = itertools.count(secrets.randbelow(COUNTS))
 
 NewId = Callable[[], int]
 
@@ -44,7 +45,7 @@ NewId = Callable[[], int]
 def new_id() -> int:
     """Returns an id for a thing created now."""
     milliseconds = time.time_ns() // 1_000_000 - EPOCH_MILLISECONDS
-    return milliseconds << COUNT_BITS | next(_count) % 2**COUNT_BITS
+    return milliseconds << COUNT_BITS | next(_count) % COUNTS
 
 
 def spell(prefix: str, number: int) -> str:

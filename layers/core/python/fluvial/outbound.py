@@ -87,6 +87,8 @@ PRIVATE = [
 ]
 AWS_METADATA_IPV6 = IPv6Network("fd00:ec2::/32")
 
+# Parsers disagree most about backslashes, blanks, control characters and what Unicode folds to ASCII.
+PLAIN = re.compile(r"[!-\[\]-~]*")
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -194,8 +196,7 @@ def _target(url: str, allow_private: bool) -> _Target:
 
     if len(url) > MAX_URL_CHARACTERS:
         raise refusal(f"The URL is longer than {MAX_URL_CHARACTERS} characters.")
-    # Parsers disagree most about backslashes, blanks, control characters and what Unicode folds to ASCII.
-    if not all("!" <= character <= "~" for character in url) or "\\" in url:
+    if not PLAIN.fullmatch(url):
         raise refusal("The URL must be ASCII without blanks or backslashes; international names in xn-- form.")
     try:
         parts = urlsplit(url)

@@ -1,0 +1,84 @@
+"""Uploads and the data that they become."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+
+from fluvial import datasets, multipart
+from fluvial.errors import InvalidError
+from fluvial.http import make_app
+from reference import wire
+from reference.errors import render
+
+app = make_app("reference", render)
+
+
+@app.post("/data/upload")
+def upload_data() -> Response[str]:
+    caller, form = app.caller("data:write"), app.form()
+    file = _file(form)
+    dataset = datasets.receive(
+        caller,
+        project_id=wire.parse_id("project", _field(form, "project_id"), field="project_id"),
+        filename=file.filename,
+        data=file.data,
+        format=form.fields.get("format"),
+    )
+    return app.answer(201, wire.DataItem.from_core(dataset))
+
+
+@app.post("/data/uploads")
+def open_upload() -> Response[str]:
+    caller, body = app.caller("data:write"), app.body(wire.UploadOpen)
+    upload, form = datasets.open_upload(
+        caller,
+        project_id=wire.parse_id("project", body.project_id, field="project_id"),
+        filename=body.filename,
+        size=body.size,
+        format=body.format,
+    )
+    return app.answer(201, wire.Upload.from_core(upload, form))
+
+
+@app.post("/data/uploads/<id>/complete")
+def complete_upload(id: str) -> Response[str]:
+    dataset = datasets.complete_upload(app.caller("data:write"), wire.parse_id("upload", id))
+    return app.answer(201, wire.DataItem.from_core(dataset))
+
+
+@app.get("/data/<id>")
+def get_data(id: str) -> Response[str]:
+    dataset = datasets.get(app.caller("data:read"), wire.parse_id("dataset", id))
+    return app.answer(200, wire.Data.whole(dataset, datasets.manifest(dataset)))
+
+
+@app.delete("/data/<id>")
+def delete_data(id: str) -> Response[str]:
+    datasets.delete(app.caller("data:write"), wire.parse_id("dataset", id))
+    return app.answer(200, wire.Done(message="Data deleted successfully"))
+
+
+@app.get("/projects/<id>/data")
+def list_data(id: str) -> Response[str]:
+    caller, query = app.caller("data:read"), app.query(wire.ListQuery)
+    project_id = wire.parse_id("project", id)
+    found = datasets.page(caller, project_id, query.to_core(), offset=query.offset, limit=query.per_page)
+    return app.answer(
+        200, wire.page_of(found, query, wire.DataItem.from_core, path=f"/projects/{id}/data", asked=app.asked)
+    )
+
+
+def _file(form: multipart.Form) -> multipart.FilePart:
+    file = form.files.get("file")
+    if file is None:
+        raise InvalidError("file", "'file' is required: a part with a file name.", constraint="a file")
+    return file
+
+
+def _field(form: multipart.Form, name: str) -> str:
+    if name not in form.fields:
+        raise InvalidError(name, f"'{name}' is required.", constraint="a text part")
+    return form.fields[name]
+
+
+handler = app

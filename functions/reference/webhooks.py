@@ -1,0 +1,60 @@
+"""Webhook endpoints and their deliveries."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+
+from fluvial import deliveries, webhooks
+from fluvial.http import make_app
+from reference import wire, wire_webhooks
+from reference.errors import render
+
+app = make_app("reference", render)
+
+
+@app.get("/webhooks")
+def list_endpoints() -> Response[str]:
+    caller, query = app.caller("webhooks:read"), app.query(wire.PageQuery)
+    found = webhooks.page(caller, offset=query.offset, limit=query.per_page)
+    page = wire.page_of(found, query, wire_webhooks.Endpoint.from_core, path="/webhooks", asked=app.asked)
+    return app.answer(200, page)
+
+
+@app.post("/webhooks")
+def create_endpoint() -> Response[str]:
+    caller, body = app.caller("webhooks:write"), app.body(wire_webhooks.EndpointCreate)
+    endpoint = webhooks.create(caller, url=body.url, events=body.events, secret=body.secret)
+    return app.answer(201, wire_webhooks.NewEndpoint.shown_once(endpoint))
+
+
+@app.get("/webhooks/<id>")
+def get_endpoint(id: str) -> Response[str]:
+    endpoint = webhooks.get(app.caller("webhooks:read"), wire.parse_id("endpoint", id))
+    return app.answer(200, wire_webhooks.Endpoint.from_core(endpoint))
+
+
+@app.put("/webhooks/<id>")
+def update_endpoint(id: str) -> Response[str]:
+    caller, body = app.caller("webhooks:write"), app.body(wire_webhooks.EndpointUpdate)
+    endpoint = webhooks.update(caller, wire.parse_id("endpoint", id), body.to_core())
+    shown = wire_webhooks.NewEndpoint.shown_once if body.secret is not None else wire_webhooks.Endpoint.from_core
+    return app.answer(200, shown(endpoint))
+
+
+@app.delete("/webhooks/<id>")
+def delete_endpoint(id: str) -> Response[str]:
+    webhooks.delete(app.caller("webhooks:write"), wire.parse_id("endpoint", id))
+    return app.answer(200, wire.Done(message="Webhook deleted successfully"))
+
+
+@app.get("/webhooks/<id>/deliveries")
+def list_deliveries(id: str) -> Response[str]:
+    caller, query = app.caller("webhooks:read"), app.query(wire.PageQuery)
+    found = deliveries.page(caller, wire.parse_id("endpoint", id), offset=query.offset, limit=query.per_page)
+    page = wire.page_of(
+        found, query, wire_webhooks.Delivery.from_core, path=f"/webhooks/{id}/deliveries", asked=app.asked
+    )
+    return app.answer(200, page)
+
+
+handler = app

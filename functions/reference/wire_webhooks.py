@@ -1,0 +1,106 @@
+"""The shapes of webhooks; apart from `wire`, so that other groups do not import the sending side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from fluvial import clock, deliveries, ids, webhooks
+from reference.wire import Request
+
+
+class EndpointCreate(Request):
+    url: str
+    events: list[str]
+    secret: str | None = None
+
+
+class EndpointUpdate(Request):
+    url: str | None = None
+    events: list[str] | None = None
+    secret: str | None = None
+    enabled: bool | None = None
+
+    def to_core(self) -> webhooks.Change:
+        return webhooks.Change(self.url, self.events, self.secret, self.enabled)
+
+
+class Endpoint(BaseModel):
+    id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    disabled_reason: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, endpoint: webhooks.Endpoint) -> Endpoint:
+        return cls(**_endpoint_fields(endpoint))
+
+
+class NewEndpoint(Endpoint):
+    """The answers that have the signing secret: creation, and a change of the secret."""
+
+    secret: str
+
+    @classmethod
+    def shown_once(cls, endpoint: webhooks.Endpoint) -> NewEndpoint:
+        return cls(**_endpoint_fields(endpoint), secret=endpoint.secret)
+
+
+class Attempt(BaseModel):
+    at: str
+    status: int | None
+    error: str | None
+    milliseconds: int
+    body: str
+
+
+class Delivery(BaseModel):
+    id: str
+    event_id: str
+    event_type: str
+    state: str
+    attempts: list[Attempt]
+    created_at: str
+    next_attempt_at: str | None
+    ended_at: str | None
+    failure: str | None
+
+    @classmethod
+    def from_core(cls, delivery: deliveries.Delivery) -> Delivery:
+        waits = delivery.state == "waiting" and delivery.next_at is not None
+        return cls(
+            id=delivery.id,
+            event_id=delivery.event,
+            event_type=delivery.event_type,
+            state=delivery.state,
+            attempts=[
+                Attempt(
+                    at=clock.iso(attempt.at),
+                    status=attempt.status,
+                    error=attempt.error,
+                    milliseconds=attempt.milliseconds,
+                    body=attempt.body,
+                )
+                for attempt in delivery.attempts
+            ],
+            created_at=clock.iso(delivery.created),
+            next_attempt_at=clock.iso(delivery.next_at) if waits and delivery.next_at is not None else None,
+            ended_at=None if delivery.ended is None else clock.iso(delivery.ended),
+            failure=delivery.failure,
+        )
+
+
+def _endpoint_fields(endpoint: webhooks.Endpoint) -> dict[str, Any]:
+    return {
+        "id": ids.spell(ids.ENDPOINT, endpoint.id),
+        "url": endpoint.url,
+        "events": list(endpoint.events),
+        "enabled": endpoint.enabled,
+        "disabled_reason": endpoint.disabled_reason,
+        "created_at": clock.iso(endpoint.created),
+        "updated_at": clock.iso(endpoint.updated),
+    }
