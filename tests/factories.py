@@ -1,0 +1,78 @@
+"""Things that tests need, made by the core itself."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from fluvial import accounts, datasets, projects
+from fluvial.caller import Caller
+
+CONTEXT = SimpleNamespace(function_name="test", aws_request_id="test", memory_limit_in_mb=1024)
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def new_caller(plan: str = "professional", scopes: tuple[str, ...] = ("*",)) -> Caller:
+    """The owner of a new account."""
+    address = f"{secrets.token_hex(6)}@example.com"
+    account, user, _ = accounts.create(email=address, plan=plan)
+    return Caller(account.id, user.id, key=account.id, plan=plan, scopes=frozenset(scopes))
+
+
+def new_project(caller: Caller, name: str = "A project") -> projects.Project:
+    return projects.create(caller, name=name)
+
+
+def new_dataset(caller: Caller, project: projects.Project, data: bytes = b"a,b\n1,2\n") -> datasets.Dataset:
+    return datasets.receive(caller, project_id=project.id, filename="data.csv", data=data)
+
+
+def request(
+    method: str,
+    resource: str,
+    *,
+    caller: Caller | None = None,
+    path: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+    raw: str | None = None,
+    base64: bool = False,
+) -> dict[str, Any]:
+    """A request as API Gateway hands it to a function. `resource` is the route, `path` fills its parameters."""
+    concrete = resource
+    for name, value in (path or {}).items():
+        concrete = concrete.replace(f"{{{name}}}", value)
+    sent = {name.lower(): value for name, value in (headers or {}).items()}
+    context: dict[str, Any] = {"requestId": secrets.token_hex(8), "stage": "v1", "resourcePath": resource}
+    if caller is not None:
+        context["authorizer"] = {
+            "account": str(caller.account),
+            "user": str(caller.user),
+            "key": str(caller.key),
+            "plan": caller.plan,
+            "scopes": " ".join(sorted(caller.scopes)),
+        }
+    return {
+        "httpMethod": method,
+        "resource": resource,
+        "path": concrete,
+        "pathParameters": path,
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": None if query is None else {name: [value] for name, value in query.items()},
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "requestContext": context,
+        "body": raw if raw is not None else None if body is None else json.dumps(body),
+        "isBase64Encoded": base64,
+    }
+
+
+def answer(handler: Handler, event: dict[str, Any]) -> tuple[int, Any]:
+    """Status and JSON body of a handler's answer."""
+    response = handler(event, CONTEXT)
+    return response["statusCode"], json.loads(response["body"])
