@@ -56,6 +56,16 @@ def _ingest(job: jobs.Job) -> str:
     if blobs.size(source) is None:
         blobs.copy(dataset.incoming, source)
     location = blobs.version(dataset.account, dataset.id, job.id, job.attempt)
+    ended, outcome = _make_version(job, dataset, source, location)
+    if ended:
+        blobs.delete(dataset.incoming)
+    else:
+        _clean_up(dataset, source, location)
+    return outcome
+
+
+def _make_version(job: jobs.Job, dataset: datasets.Dataset, source: str, location: str) -> tuple[bool, str]:
+    """Reads the source into Parquet parts and ends the job: whether it could be ended here, and how."""
     with tempfile.TemporaryDirectory() as folder:
         raw, out = Path(folder, "source"), Path(folder, "out")
         out.mkdir()
@@ -63,13 +73,20 @@ def _ingest(job: jobs.Job) -> str:
         try:
             manifest = ingest(raw, out, filename=dataset.filename, format=dataset.format)
         except UnreadableFileError as error:
-            return "failed" if datasets.fail(job, dataset, str(error)) else "overtaken"
+            ended = datasets.fail(job, dataset, str(error))
+            return ended, "failed" if ended else "overtaken"
         _store(manifest, out, location)
-    if datasets.finish(job, dataset, rows=manifest.rows, rejected=manifest.rejected, location=location):
-        return "succeeded"
-    # Deleted meanwhile, or another worker has the job: what this one made belongs to nobody.
+    ended = datasets.finish(job, dataset, rows=manifest.rows, rejected=manifest.rejected, location=location)
+    return ended, "succeeded" if ended else "overtaken"
+
+
+def _clean_up(dataset: datasets.Dataset, source: str, location: str) -> None:
+    """Another worker has the job, or the dataset was deleted meanwhile: what this run made belongs to nobody."""
     blobs.delete_all(location)
-    return "overtaken"
+    if store.get(dataset.account, dataset.id) is None:
+        # It may have been swept before this run copied the source.
+        blobs.delete(source)
+        blobs.delete(dataset.incoming)
 
 
 def _store(manifest: Manifest, out: Path, location: str) -> None:
