@@ -61,7 +61,8 @@ def aws(data_plane: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
         plans = {plan: apigateway.create_usage_plan(name=plan)["id"] for plan in template.PLANS}
         monkeypatch.setenv("FLUVIAL_TABLE", resources["Table"])
         monkeypatch.setenv("FLUVIAL_BUCKET", resources["Bucket"])
-        monkeypatch.setenv("FLUVIAL_BUS", resources["Bus"])
+        # moto does not tell a bus's physical id; the template names it after the stack.
+        monkeypatch.setenv("FLUVIAL_BUS", "fluvial-events")
         monkeypatch.setenv("FLUVIAL_DELIVER_QUEUE_URL", resources["DeliverQueue"])
         monkeypatch.setenv("FLUVIAL_INGEST_QUEUE_URL", resources["IngestQueue"])
         monkeypatch.setenv("FLUVIAL_USAGE_PLANS", ",".join(f"{name}={id}" for name, id in plans.items()))

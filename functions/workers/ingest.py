@@ -11,10 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fluvial.engine.ingest import ingest
-
 from fluvial import blobs, bus, clock, datasets, jobs
 from fluvial.config import settings
+from fluvial.engine.ingest import ingest
 from fluvial.engine.manifest import Manifest
 from fluvial.errors import UnreadableFileError
 from fluvial.log import write_line
@@ -24,6 +23,7 @@ from workers.messages import parse_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
+OVERTAKEN = "overtaken"
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
@@ -55,17 +55,20 @@ def _ingest(job: jobs.Job) -> str:
     source = blobs.source(dataset.account, dataset.id)
     if blobs.size(source) is None:
         blobs.copy(dataset.incoming, source)
+    if job.attempt > 1:
+        # The run before this one died: its lease has ended, and its function's time-out lies before that.
+        blobs.delete_all(blobs.runs(dataset.account, dataset.id, job.id))
     location = blobs.version(dataset.account, dataset.id, job.id, job.attempt)
-    ended, outcome = _make_version(job, dataset, source, location)
-    if ended:
-        blobs.delete(dataset.incoming)
-    else:
+    outcome = _make_version(job, dataset, source, location)
+    if outcome == OVERTAKEN:
         _clean_up(dataset, source, location)
+    else:
+        blobs.delete(dataset.incoming)
     return outcome
 
 
-def _make_version(job: jobs.Job, dataset: datasets.Dataset, source: str, location: str) -> tuple[bool, str]:
-    """Reads the source into Parquet parts and ends the job: whether it could be ended here, and how."""
+def _make_version(job: jobs.Job, dataset: datasets.Dataset, source: str, location: str) -> str:
+    """Reads the source into Parquet parts and ends the job; returns how it ended."""
     with tempfile.TemporaryDirectory() as folder:
         raw, out = Path(folder, "source"), Path(folder, "out")
         out.mkdir()
@@ -74,10 +77,10 @@ def _make_version(job: jobs.Job, dataset: datasets.Dataset, source: str, locatio
             manifest = ingest(raw, out, filename=dataset.filename, format=dataset.format)
         except UnreadableFileError as error:
             ended = datasets.fail(job, dataset, str(error))
-            return ended, "failed" if ended else "overtaken"
+            return "failed" if ended else OVERTAKEN
         _store(manifest, out, location)
     ended = datasets.finish(job, dataset, rows=manifest.rows, rejected=manifest.rejected, location=location)
-    return ended, "succeeded" if ended else "overtaken"
+    return "succeeded" if ended else OVERTAKEN
 
 
 def _clean_up(dataset: datasets.Dataset, source: str, location: str) -> None:

@@ -42,7 +42,12 @@ def versions(account_id: int, dataset_id: int) -> str:
 
 def version(account_id: int, dataset_id: int, job_id: int, attempt: int) -> str:
     """The prefix of what one run of one job made; no other run writes there."""
-    return f"{versions(account_id, dataset_id)}{number(job_id)}-{attempt}/"
+    return f"{runs(account_id, dataset_id, job_id)}{attempt}/"
+
+
+def runs(account_id: int, dataset_id: int, job_id: int) -> str:
+    """The prefix of what all runs of one job made."""
+    return f"{versions(account_id, dataset_id)}{number(job_id)}-"
 
 
 def put(key: str, data: bytes | bytearray | memoryview) -> None:

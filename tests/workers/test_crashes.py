@@ -1,0 +1,169 @@
+"""A worker may die before or after any call to AWS: after redelivery nothing is lost, twice or stuck."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fluvial import aws as aws_clients
+from fluvial import clock, datasets, deliveries, outbound, projects, webhooks
+from fluvial.aws import client
+from fluvial.caller import Caller
+from fluvial.store import keys, table
+from tests import factories
+from tests.workers.pipeline import Died, Pipeline, own_client
+from workers import ingest
+
+SERVICES = ("dynamodb", "s3", "sqs", "events")
+CSV = b"code,n\n007,1\n008,2\nbroken\n"
+
+
+class Clock:
+    """A clock that the test moves; leases end when it says so."""
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self.real = clock.time.time_ns
+
+    def time_ns(self) -> int:
+        return self.real() + self.skipped * 1_000_000
+
+
+class Crash:
+    """Lets the process die before or after its nth call to AWS from now on."""
+
+    def __init__(self) -> None:
+        self.countdown: int | None = None
+        self.when = "before"
+        self.calls = 0
+
+    def arm(self, call: int, when: str) -> None:
+        self.countdown, self.when = call, when
+
+    def wrap(self, make_call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(make_call)
+        def call(operation: str, arguments: dict[str, Any]) -> Any:
+            self.calls += 1
+            dies = self.countdown == 0
+            if self.countdown is not None:
+                self.countdown -= 1
+            if dies and self.when == "before":
+                raise Died
+            answer = make_call(operation, arguments)
+            if dies:
+                raise Died
+            return answer
+
+        return call
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    moved = Clock()
+    monkeypatch.setattr(clock.time, "time_ns", moved.time_ns)
+    return moved
+
+
+@pytest.fixture
+def crash(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Crash]:
+    crash = Crash()
+    for service in SERVICES:
+        made = client(service)
+        monkeypatch.setattr(made, "_make_api_call", crash.wrap(made._make_api_call))
+    yield crash
+    aws_clients.client.cache_clear()
+
+
+@pytest.fixture
+def caller(aws: dict[str, str]) -> Caller:
+    return factories.new_caller()
+
+
+def events_of(caller: Caller) -> Counter[str]:
+    return Counter(item["event_type"] for item in table.query(keys.listed(caller.account, "events")))
+
+
+def objects(resources: dict[str, str]) -> list[str]:
+    listed = own_client("s3").list_objects_v2(Bucket=resources["Bucket"])
+    return sorted(item["Key"].split("/")[0] for item in listed.get("Contents", []))
+
+
+def settle_after_deaths(pipeline: Pipeline, time: Clock) -> None:
+    """Everything again, once the leases of the dead have ended."""
+    time.skipped += 30 * clock.MINUTE
+    pipeline.settle()
+
+
+def count_calls(crash: Crash, work: Callable[[], object]) -> int:
+    before = crash.calls
+    work()
+    return crash.calls - before
+
+
+def test_an_ingest_survives_a_death_at_any_call(
+    aws: dict[str, str], crash: Crash, time: Clock, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The clock of moto's queues cannot be moved: a message that has to wait is there again at once.
+    monkeypatch.setattr(ingest, "RETRY_SECONDS", 0)
+    project = factories.new_project(caller)
+    pipeline = Pipeline(aws)
+    pipeline.settle()
+    factories.new_dataset(caller, project, CSV)
+    calls = count_calls(crash, pipeline.settle)
+    assert calls >= 14
+    left_by_one = Counter(objects(aws))
+    for datasets_before, (number, when) in enumerate(itertools.product(range(calls), ("before", "after")), start=1):
+        events_before = events_of(caller)
+        dataset = factories.new_dataset(caller, project, CSV)
+        crash.arm(number, when)
+        pipeline.settle()
+        crash.countdown = None
+        settle_after_deaths(pipeline, time)
+        found = datasets.get(caller, dataset.id)
+        assert (found.status, found.rows, found.rejected, found.version) == ("ready", 2, 1, 1), (number, when)
+        assert events_of(caller) - events_before == {"data.uploaded": 1, "data.processed": 1}, (number, when)
+        kept = {kind: count * (datasets_before + 1) for kind, count in left_by_one.items()}
+        # An upload whose worker died at the very end is left to the bucket's lifecycle rule.
+        assert Counter(objects(aws)) - Counter({"incoming": datasets_before}) == kept, (number, when)
+    # A round may need a call less than the first, when the publisher finds more in one batch.
+    assert pipeline.deaths >= 2 * (calls - 1)
+
+
+def test_an_event_reaches_its_endpoint_whatever_dies_on_the_way(
+    aws: dict[str, str], crash: Crash, time: Clock, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received: Counter[str] = Counter()
+
+    def post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool) -> outbound.Answer:
+        received[headers["webhook-id"]] += 1
+        return outbound.Answer(204, "", None, 1)
+
+    monkeypatch.setattr("workers.deliver.deliveries.attempt", functools.partial(deliveries.attempt, post=post))
+    endpoint = webhooks.create(caller, url="http://127.0.0.1:9/hook", events=["*"])
+    pipeline = Pipeline(aws)
+    pipeline.settle()
+
+    def change() -> None:
+        projects.create(caller, name="A project")
+
+    change()
+    calls = count_calls(crash, pipeline.settle)
+    assert calls > 8
+    for number in range(calls):
+        for when in ("before", "after"):
+            received.clear()
+            change()
+            crash.arm(number, when)
+            pipeline.settle()
+            crash.countdown = None
+            settle_after_deaths(pipeline, time)
+            listed = deliveries.page(caller, endpoint.id, offset=0, limit=1)
+            (delivery,) = listed.items
+            assert (delivery.event_type, delivery.state) == ("project.created", "delivered"), (number, when)
+            assert list(received) == [delivery.event], (number, when)
+    assert pipeline.deaths > calls
