@@ -153,7 +153,7 @@ def test_an_event_reaches_its_endpoint_whatever_dies_on_the_way(
 
     change()
     calls = count_calls(crash, pipeline.settle)
-    assert calls > 8
+    assert calls >= 8
     for number in range(calls):
         for when in ("before", "after"):
             received.clear()
@@ -166,4 +166,4 @@ def test_an_event_reaches_its_endpoint_whatever_dies_on_the_way(
             (delivery,) = listed.items
             assert (delivery.event_type, delivery.state) == ("project.created", "delivered"), (number, when)
             assert list(received) == [delivery.event], (number, when)
-    assert pipeline.deaths > calls
+    assert pipeline.deaths >= 2 * (calls - 1)

@@ -21,4 +21,5 @@ def now() -> int:
 
 def iso(milliseconds: int) -> str:
     """`2025-11-29T12:00:00Z`: UTC to the second, as all five documents write it."""
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # isoformat ends in +00:00; strftime could write the Z itself, but takes ten times as long.
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()[:-6] + "Z"

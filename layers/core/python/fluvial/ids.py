@@ -35,6 +35,7 @@ USER = "user"
 
 # Crockford's base32, lower case: no i, l, o, u. https://www.crockford.com/base32.html
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 _count = itertools.count(secrets.randbelow(COUNTS))
@@ -50,11 +51,11 @@ def new_id() -> int:
 
 def spell(prefix: str, number: int) -> str:
     """`spell("proj", 123)` is `"proj_0000000003v"`: the prefix and eleven characters of Crockford base32."""
-    characters = []
-    for _ in range(SPELLING_LENGTH):
-        number, rest = divmod(number, 32)
-        characters.append(ALPHABET[rest])
-    return f"{prefix}_{''.join(reversed(characters))}"
+    # Two characters at a time: an answer of 20 things spells 20 ids or more.
+    return (
+        f"{prefix}_{ALPHABET[number >> 50]}{_PAIRS[number >> 40 & 1023]}{_PAIRS[number >> 30 & 1023]}"
+        f"{_PAIRS[number >> 20 & 1023]}{_PAIRS[number >> 10 & 1023]}{_PAIRS[number & 1023]}"
+    )
 
 
 def parse(prefix: str, spelling: str) -> int | None:
