@@ -1,0 +1,220 @@
+"""JSON records to the columns of a table: names in order of first appearance, kinds, and cleaned parts.
+
+A JSON value has a type in its source, and keeps it: strings are text whatever they look like, numbers and truth
+values are typed by their characters like cells of a CSV, and nested values become compact JSON. A column with
+values of several kinds becomes JSON text as a whole, so that 12 and "12" stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fluvial.engine.dialect import Dialect, Grammar
+from fluvial.engine.json_text import Members, compact, kind_of
+from fluvial.engine.limits import Limits
+from fluvial.engine.tables import CleanPart, FixedText, LineIndex, PartWriter, Rejects, encoded_cell
+from fluvial.errors import UnreadableFileError
+
+_MIXED = "mixed"
+
+
+@dataclass
+class _Kind:
+    """The kind of a column's values: the first, and the 0-based row and kind of the first that differs."""
+
+    first: str = ""
+    mixed_from: int | None = None
+    other: str = ""
+    value: str = ""
+
+    @property
+    def now(self) -> str:
+        return _MIXED if self.mixed_from is not None else self.first
+
+
+class JsonTable:
+    """Collects records into cleaned parts; `finish` makes all parts rectangular and uniform."""
+
+    def __init__(
+        self, limits: Limits, rejects: Rejects, open_writer: Callable[[int, str], PartWriter], parts: list[CleanPart]
+    ) -> None:
+        self.limits, self.rejects, self.parts = limits, rejects, parts
+        self.writer = open_writer(0, ",")
+        self.lines = LineIndex()
+        self.source_rows = self.rows = 0
+        self.arrays: bool | None = None
+        self.header = False
+        self._places: dict[str, int] = {}
+        self._kinds: list[_Kind] = []
+        self._part_width = 0
+
+    def add(self, value: Any, line: int) -> None:
+        """Load or reject one record."""
+        is_object = isinstance(value, Members)
+        is_array = isinstance(value, list) and not is_object
+        if self.arrays is None and (is_object or is_array):
+            self.arrays = is_array
+            if is_array and self._takes_header(value):
+                return
+        self.source_rows += 1
+        cells: list[Any] | None
+        if is_object and not self.arrays:
+            cells, cause = self._by_name(value)
+        elif is_array and self.arrays:
+            cells, cause = self._by_position(value)
+        else:
+            wanted = "an array" if self.arrays else "an object"
+            cells, cause = None, f"a {kind_of(value) or 'null'} value where {wanted} was expected"
+        if cells is not None:
+            encoded, cause = self._encoded(cells)
+            if not cause:
+                self.lines.note(self.rows + 1, line)
+                self._write(cells, encoded)
+                return
+        self.rejects.add(line, None, cause, compact(value))
+
+    def refuse(self, line: int, column: int | None, cause: str, raw: str | bytes) -> None:
+        """Reject a record that could not even be decoded."""
+        self.source_rows += 1
+        self.rejects.add(line, column, cause, raw)
+
+    def names(self) -> list[str]:
+        return list(self._places)
+
+    def finish(self) -> list[CleanPart]:
+        """All parts, of which those are rewritten that are narrower, or that hold strings of mixed columns plain."""
+        width = len(self._places)
+        switches = {
+            place: kind.mixed_from
+            for place, kind in enumerate(self._kinds)
+            if kind.mixed_from is not None and kind.first == "string"
+        }
+        settled = []
+        for part in self.parts:
+            if part.width < width or any(part.first_row < switch for switch in switches.values()):
+                part = _rewritten(part, width, switches)
+            settled.append(part)
+        return settled
+
+    def fixed_text(self) -> dict[int, FixedText]:
+        """The columns that are text because of their JSON kinds, by index."""
+        fixed = {}
+        for place, kind in enumerate(self._kinds):
+            if kind.mixed_from is not None:
+                row = kind.mixed_from + 1
+                reason = (
+                    f"row {row} holds a {kind.other} after values of kind {kind.first}, so every cell is kept as JSON"
+                )
+                fixed[place] = FixedText(reason, "json", row, kind.value)
+            elif kind.first == "nested":
+                fixed[place] = FixedText("nested values, kept as compact JSON", "json")
+            elif kind.first == "string":
+                fixed[place] = FixedText("the source has strings")
+        return fixed
+
+    def _takes_header(self, value: list[Any]) -> bool:
+        self.header = bool(value) and all(kind_of(cell) == "string" and cell for cell in value)
+        self.header = self.header and len(set(value)) == len(value)
+        for number, cell in enumerate(value, 1):
+            self._place(str(cell) if self.header else f"column_{number}")
+        return self.header
+
+    def _place(self, name: str) -> int:
+        place = self._places.get(name)
+        if place is None:
+            place = self._places[name] = len(self._places)
+            self._kinds.append(_Kind())
+            if place >= self.limits.columns:
+                raise UnreadableFileError(
+                    f"The file has more than {self.limits.columns} columns; '{name[:60]}' is one too many.",
+                    constraint=f"at most {self.limits.columns} columns",
+                )
+        return place
+
+    def _by_name(self, members: Members) -> tuple[list[Any] | None, str]:
+        values = dict(members)
+        if len(values) < len(members):
+            return None, "a key that occurs twice"
+        for name in values:
+            if "\0" in name or not _encodable(name):
+                return None, "a key with a NUL character or half of a surrogate pair"
+        for name in values:
+            self._place(name)
+        return [values.get(name) for name in self._places], ""
+
+    def _by_position(self, values: list[Any]) -> tuple[list[Any] | None, str]:
+        if len(values) == len(self._places):
+            return values, ""
+        kind = "few" if len(values) < len(self._places) else "many"
+        return None, f"too {kind} values: {len(values)} where {len(self._places)} were expected"
+
+    def _encoded(self, cells: list[Any]) -> tuple[list[bytes], str]:
+        """Cells as bytes of a cleaned part, or the cause of rejection."""
+        encoded = []
+        for value, kind in zip(cells, self._kinds, strict=True):
+            if value is None:
+                encoded.append(b"")
+                continue
+            own = kind_of(value)
+            text = value if own == "string" and kind.first in ("", "string") and kind.now != _MIXED else compact(value)
+            if "\0" in text or (own == "string" and "\0" in value):
+                return [], "a string with a NUL character"
+            try:
+                content = text.encode("utf-8")
+            except UnicodeEncodeError:
+                return [], "a string with half of a surrogate pair"
+            if len(content) > self.limits.cell_bytes:
+                return [], f"a value of more than {self.limits.cell_bytes} bytes"
+            encoded.append(encoded_cell(content, True, b","))
+        return encoded, ""
+
+    def _write(self, cells: list[Any], encoded: list[bytes]) -> None:
+        for value, kind in zip(cells, self._kinds, strict=True):
+            own = kind_of(value)
+            if own and not kind.first:
+                kind.first = own
+            elif own and own != kind.first and kind.mixed_from is None:
+                kind.mixed_from, kind.other, kind.value = self.rows, own, compact(value)
+        if self.writer.room == self.limits.part_rows:
+            self.writer.width = len(self._places)
+        self.rows += 1
+        # A record of one empty cell would be a blank line, which means the same: one null.
+        self.writer.write(b",".join(encoded) + b"\n", 1)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _rewritten(part: CleanPart, width: int, switches: dict[int, int]) -> CleanPart:
+    """The part with every record `width` cells wide, and plain strings of mixed columns written as JSON."""
+    path = part.path.with_suffix(".even.csv")
+    grammar = Grammar(Dialect(","))
+    row = part.first_row
+    with part.path.open("rb") as source, path.open("wb") as target:
+        source.readline()
+        target.write(b"-" + b"," * (width - 1) + b"\n")
+        buffer, pos, final = b"", 0, False
+        while not final or pos < len(buffer):
+            record = grammar.read(buffer, pos, final=final) if pos < len(buffer) else None
+            if record is None:
+                data = source.read(1024 * 1024)
+                buffer, pos, final = buffer[pos:] + data, 0, not data
+                continue
+            cells = [
+                (compact(cell.decode("utf-8")).encode(), quoted)
+                if (cell or quoted) and row < switches.get(place, 0)
+                else (cell, quoted)
+                for place, (cell, quoted) in enumerate(record.cells)
+            ]
+            encoded = [encoded_cell(cell, quoted, b",") for cell, quoted in cells]
+            target.write(b",".join(encoded + [b""] * (width - len(encoded))) + b"\n")
+            row, pos = row + 1, record.next
+    part.path.unlink()
+    return CleanPart(path, part.rows, part.first_row, width, part.delimiter)

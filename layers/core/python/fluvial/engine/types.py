@@ -1,0 +1,329 @@
+"""The typing rules: a column is more than text only if every cell comes back character by character.
+
+A column's first filled cell names the few candidates it can be (`candidates`). Each further cell can only
+strike candidates out, so the outcome on a whole file follows from facts that can be gathered in any order
+(`Facts`): where each candidate first failed, and which empties occur. `conclude` turns facts into a decision.
+`decide` gathers the facts in plain Python; `load` gathers the same facts in SQL from the same candidates.
+
+Deciding on a prefix is safe where `Decision.settled` holds: more cells can strike out the chosen candidate, but
+can never make another one win before it is struck out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from math import isfinite
+
+from fluvial.engine.temporal import format_pattern, formats_of, sql_parse, sql_render, swapped, temporal_type
+
+NULL_WORDS = frozenset({"na", "n/a", "#n/a", "null", "none", "nil", "nan", "-", "--", "?", "\\n", "missing"})
+TRUTH_WORDS = (
+    ("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("yes", "no"), ("Yes", "No"), ("YES", "NO"),
+)  # fmt: skip
+INT64 = range(-(2**63), 2**63)
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A type with the one spelling (`format`) that all its cells must have.
+
+    `both` asks for both truth words to occur: a column of nothing but NO is more likely Norway than false.
+    """
+
+    type: str
+    format: str | None = None
+    both: bool = False
+
+    def holds(self, cell: str) -> bool:
+        """Whether the cell, read as this type and written again, is the same text."""
+        if self.type == "integer":
+            return bool(_INTEGER.fullmatch(cell)) and cell != "-0" and len(cell) < 21 and int(cell) in INT64
+        if self.type.startswith("decimal"):
+            return _decimal_holds(cell, *decimal_shape(self.type))
+        if self.type == "float":
+            return _float_holds(cell, short=self.format is not None)
+        if self.type == "boolean":
+            return cell in str(self.format).split("/")
+        return _temporal_holds(cell, str(self.format))
+
+    def sql_value(self, cell: str) -> str:
+        """SQL for the typed value of the text expression `cell`; NULL where it cannot be read."""
+        if self.type == "boolean":
+            yes, no = str(self.format).split("/")
+            return f"(CASE {cell} WHEN '{yes}' THEN true WHEN '{no}' THEN false END)"
+        if self.type in ("date", "timestamp", "timestamp_tz", "time"):
+            return sql_parse(cell, self.type, str(self.format))
+        return f"TRY_CAST({cell} AS {SQL_TYPES.get(self.type, self.type)})"
+
+    def sql_holds(self, cell: str) -> str:
+        """SQL for `holds` on the text expression `cell`; NULL counts as no."""
+        value = self.sql_value(cell)
+        if self.type == "boolean":
+            return f"{value} IS NOT NULL"
+        guard = "true"
+        if self.type == "float":
+            guard = f"isfinite({value})" + (f" AND {cell} <> '-0'" if self.format else "")
+        elif self.type in ("date", "timestamp", "timestamp_tz", "time"):
+            guard = _temporal_guard(cell, str(self.format))
+        return f"({guard} AND {sql_text(value, self.type, self.format)} = {cell})"
+
+
+def _temporal_guard(cell: str, format_: str) -> str:
+    """SQL that keeps out what only DuckDB reads as a time: 'infinity', 'epoch' and year 0."""
+    if format_.startswith("%Y"):
+        return f"strlen({cell}) = {_width(format_)} AND {cell} >= '0001'"
+    if "%Y" in format_:
+        return f"regexp_full_match({cell}, '{format_pattern(format_)}')"
+    return f"strlen({cell}) = {_width(format_)}"
+
+
+SQL_TYPES = {"integer": "BIGINT", "float": "DOUBLE"}
+
+
+def sql_text(value: str, type_: str, format_: str | None) -> str:
+    """SQL that writes the typed expression `value` as its source did."""
+    if type_ == "boolean":
+        yes, no = str(format_ or "true/false").split("/")
+        return f"(CASE {value} WHEN true THEN '{yes}' WHEN false THEN '{no}' END)"
+    if type_ in ("date", "timestamp", "timestamp_tz", "time"):
+        return sql_render(value, type_, str(format_))
+    if type_ == "float" and format_ is not None:
+        return f"regexp_replace(CAST({value} AS VARCHAR), '\\.0$', '')"
+    return f"CAST({value} AS VARCHAR)"
+
+
+def decimal_shape(type_: str) -> tuple[int, int]:
+    """Precision and scale of `decimal(p,s)`."""
+    precision, scale = type_[len("decimal(") : -1].split(",")
+    return int(precision), int(scale)
+
+
+def _decimal_holds(cell: str, precision: int, scale: int) -> bool:
+    if len(cell) > precision + 3:
+        return False
+    found = _DECIMAL.fullmatch(cell) if scale else _INTEGER.fullmatch(cell)
+    if found is None or (scale and len(found[1]) != scale):
+        return False
+    try:
+        number = Decimal(cell)
+    except InvalidOperation:
+        return False
+    if number.is_zero() and cell.startswith("-"):
+        return False
+    return len(number.as_tuple().digits) <= precision
+
+
+def _float_holds(cell: str, *, short: bool) -> bool:
+    if not _FLOAT.fullmatch(cell) or not isfinite(number := float(cell)):
+        return False
+    text = repr(number)
+    if short:
+        return text.removesuffix(".0") == cell != "-0"
+    return text == cell
+
+
+@lru_cache(maxsize=256)
+def _compiled(format_: str) -> re.Pattern[str]:
+    return re.compile(format_pattern(format_, named=True))
+
+
+@lru_cache(maxsize=256)
+def _width(format_: str) -> int:
+    """Characters of every text in a format without unpadded fields."""
+    widths = {"Y": 4, "b": 3, "n": 9}
+    fields = re.findall(r"%([0-9]?)([A-Za-z])", format_)
+    literal = len(re.sub(r"%[0-9]?[A-Za-z]", "", format_))
+    return literal + sum(int(digits) if digits else widths.get(letter, 2) for digits, letter in fields)
+
+
+def _temporal_holds(cell: str, format_: str) -> bool:
+    if not cell.isascii() or (found := _compiled(format_).fullmatch(cell)) is None:
+        return False
+    fields = found.groupdict()
+    if int(fields.get("H") or 0) > 23 or int(fields.get("M") or 0) > 59 or int(fields.get("S") or 0) > 59:
+        return False
+    if "Y" not in fields:
+        return True
+    try:
+        month = fields.get("m")
+        date(int(fields["Y"]), int(month) if month else 1 + MONTHS.index(fields["b"]), int(fields["d"]))
+    except ValueError:
+        return False
+    return True
+
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def candidates(cell: str) -> tuple[Candidate, ...]:
+    """The candidates that hold for a column's first filled cell, most exact first."""
+    found: list[Candidate] = [Candidate("integer"), Candidate("decimal(38,0)")]
+    if decimal := _DECIMAL.fullmatch(cell):
+        scale = len(decimal[1])
+        found += [Candidate(f"decimal({precision},{scale})") for precision in (18, 38) if scale <= precision]
+    found += [Candidate("float"), Candidate("float", "whole numbers without .0")]
+    for index, (yes, no) in enumerate(TRUTH_WORDS):
+        found.append(Candidate("boolean", f"{yes}/{no}", both=index > 2))
+    found += [Candidate(temporal_type(format_), format_) for format_ in formats_of(cell)]
+    return tuple(candidate for candidate in found if candidate.holds(cell))
+
+
+@dataclass
+class Facts:
+    """What a whole column says: rows are 1-based, `failures[i]` is where candidate i of `first` first fails."""
+
+    first: tuple[int, str] | None = None
+    failures: list[tuple[int, str] | None] = field(default_factory=list)
+    null_row: int | None = None
+    empty_row: int | None = None
+    truths: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A column's type, why, and whether further cells can do more than strike it out (`settled`).
+
+    `quoted_empties`: the column's empty cells are all written as "" and stand for null. `empty`: it has no others,
+    and not even those are quoted.
+    """
+
+    candidate: Candidate | None
+    reason: str
+    counter_example: tuple[int, str] | None = None
+    settled: bool = False
+    quoted_empties: bool = False
+    empty: bool = False
+
+    @property
+    def type(self) -> str:
+        return self.candidate.type if self.candidate else "text"
+
+    @property
+    def format(self) -> str | None:
+        return self.candidate.format if self.candidate else None
+
+
+def decide(cells: Iterable[str | None]) -> Decision:
+    """Type a column from all its cells: None is an empty cell, "" a quoted empty one."""
+    facts = Facts()
+    found: tuple[Candidate, ...] = ()
+    truths: set[str] = set()
+    for row, cell in enumerate(cells, 1):
+        if cell is None:
+            facts.null_row = facts.null_row or row
+        elif cell == "":
+            facts.empty_row = facts.empty_row or row
+        else:
+            if facts.first is None:
+                facts.first = (row, cell)
+                found = candidates(cell)
+                facts.failures = [None] * len(found)
+            for index, candidate in enumerate(found):
+                if facts.failures[index] is None and not candidate.holds(cell):
+                    facts.failures[index] = (row, cell)
+            if found and len(truths) < 3:
+                truths.add(cell)
+    facts.truths = frozenset(truths)
+    return conclude(facts)
+
+
+def conclude(facts: Facts) -> Decision:
+    """The decision that the facts of a column force."""
+    if facts.first is None:
+        if facts.empty_row:
+            return Decision(None, 'every cell is empty (written "")')
+        return Decision(None, "every cell is empty", empty=True)
+    row, cell = facts.first
+    found = candidates(cell)
+    if not found:
+        return Decision(None, f"row {row} holds {shown(cell)}, {why_text(cell)}", facts.first, settled=True)
+    alive = [candidate for candidate, failure in zip(found, facts.failures, strict=True) if failure is None]
+    if not alive:
+        return _struck_out(found, facts)
+    if facts.empty_row and facts.null_row:
+        later = max(facts.empty_row, facts.null_row)
+        reason = f'empty cells are written both bare and as "" (row {later}), which only text keeps apart'
+        return Decision(None, reason, (later, ""))
+    chosen = next((candidate for candidate in alive if _decided(candidate, alive, facts.truths)), None)
+    if chosen is None:
+        if alive[0].both:
+            reason = f"only {shown(cell)} occurs, which may be a word as well as a truth value"
+        else:
+            reason = (
+                f"day and month cannot be told apart: every cell fits both orders, such as row {row}: {shown(cell)}"
+            )
+        return Decision(None, reason, facts.first)
+    quoted = facts.empty_row is not None
+    reason = _why_typed(chosen) + ('; empty cells, written "", are null' if quoted else "")
+    return Decision(chosen, reason, settled=chosen is alive[0], quoted_empties=quoted)
+
+
+def _decided(candidate: Candidate, alive: list[Candidate], truths: frozenset[str]) -> bool:
+    if candidate.both:
+        return len(truths) > 1
+    twin = swapped(candidate.format) if candidate.format else None
+    return twin is None or all(other.format != twin for other in alive)
+
+
+def _struck_out(found: tuple[Candidate, ...], facts: Facts) -> Decision:
+    """Text, explained by the candidate that came furthest."""
+    reached = [failure or (0, "") for failure in facts.failures]
+    furthest = max(range(len(found)), key=lambda index: (reached[index][0], -index))
+    row, cell = reached[furthest]
+    reason = f"{_called(found[furthest])} up to row {row}, which holds {shown(cell)}, {why_text(cell)}"
+    return Decision(None, reason, (row, cell), settled=True)
+
+
+def _called(candidate: Candidate) -> str:
+    return f"{candidate.type} ({candidate.format})" if candidate.format else candidate.type
+
+
+def _why_typed(candidate: Candidate) -> str:
+    if candidate.type == "float":
+        return "every cell is a number that a 64-bit float keeps digit by digit"
+    if candidate.type == "decimal(38,0)":
+        return "every cell is a whole number, and some are beyond 64 bits"
+    if candidate.type.startswith("decimal"):
+        return f"every cell is a number with {decimal_shape(candidate.type)[1]} digits after the point"
+    if candidate.type == "integer":
+        return "every cell is a whole number"
+    return f"every cell is a {candidate.type} written as {candidate.format}"
+
+
+def shown(cell: str) -> str:
+    """A cell as reasons quote it: cut to 60 characters."""
+    return repr(cell if len(cell) <= 60 else cell[:57] + "...")
+
+
+_WHY = (
+    (r"[+-]?0[0-9]+(?:\.[0-9]+)?", "which has leading zeros"),
+    (r"\+[0-9.]+", "which has a plus sign"),
+    (r"-0+(?:\.0+)?", "a negative zero, whose sign a number would lose"),
+    (r"[+-]?[0-9.]+[eE][+-]?[0-9]+", "whose exponent would be written in another way"),
+    (r"(?i)[+-]?(?:nan|inf|infinity)", "which is no finite number"),
+    (r"-?[0-9]{1,3}(?:[,' \u00a0\u202f][0-9]{3})+(?:\.[0-9]+)?", "which has thousands separators"),
+    (r"-?[0-9]+,[0-9]+", "which has a decimal comma"),
+    (r"-?[0-9]{39,}", "which has more than 38 digits"),
+    (r"-?[0-9]*\.[0-9]*", "whose digits would be written in another way"),
+    (r"-?[0-9]+", "which is a whole number and does not fit what comes before"),
+)
+
+
+def why_text(cell: str) -> str:
+    """Why a cell is not, or not the same, number, date or truth value."""
+    if cell != cell.strip():
+        return "which has spaces around it"
+    if cell.lower() in NULL_WORDS:
+        return "a word that is kept as text, because only an empty cell is null"
+    for pattern, reason in _WHY:
+        if re.fullmatch(pattern, cell):
+            return reason
+    return "which does not have that form" if formats_of(cell) else "which is text"

@@ -1,0 +1,265 @@
+"""Every function on its sample event, in the runtime's own image, with the built layers, against a real stack."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluvial import ids
+from fluvial.store.keys import number
+from local.client import Client
+from local.receiver import Receiver
+from tests import template
+from tests.sam.conftest import Account, Sam
+from tests.sam.relay import relay
+
+pytestmark = pytest.mark.sam
+
+NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}
+CSV = "station,measured_at,level_cm\nCuxhaven,2026-11-19T15:00:00Z,512\nHusum,2026-11-19T15:00:00Z,498\n"
+
+proven: set[str] = set()
+
+
+def of(handler: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Says which function a test proves."""
+    proven.add(handler)
+    return lambda test: test
+
+
+@pytest.fixture
+def account(sam: Sam) -> Account:
+    return sam.new_account()
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "levels.csv"
+    path.write_text(CSV)
+    return path
+
+
+def test_every_function_of_the_template_is_run_here() -> None:
+    assert {properties["Handler"] for properties in template.functions().values()} == proven
+
+
+# ---------------------------------------------------------------- authorizer
+
+
+@of("authorizer.authorize.handler")
+def test_a_key_is_let_in_with_its_identity(sam: Sam, account: Account) -> None:
+    answer = sam.invoke("authorizer.authorize.handler", secret=account.secret)
+
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert answer["principalId"] == str(account.ids["key"])
+    assert answer["usageIdentifierKey"]
+    named = {name: str(value) for name, value in account.ids.items()}
+    assert answer["context"] == {**named, "plan": "professional", "scopes": "*"}
+
+
+# ---------------------------------------------------------------- reference
+
+
+@of("reference.status.handler")
+def test_the_status_is_operational(sam: Sam) -> None:
+    status, body = _answer(sam.invoke("reference.status.handler"))
+
+    assert (status, body["status"]) == (200, "operational")
+
+
+@of("reference.projects.handler")
+def test_a_project_is_created(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("reference.projects.handler", **account.ids))
+
+    assert status == 201
+    assert (body["name"], body["settings"]) == ("Tide gauges", {"timezone": "Europe/Berlin"})
+    assert account.client.get(f"/projects/{body['id']}") == body
+
+
+@of("reference.data.handler")
+def test_a_file_in_a_form_is_stored(sam: Sam, account: Account) -> None:
+    project = account.new_project()
+
+    status, body = _answer(sam.invoke("reference.data.handler", **account.ids, project=project))
+
+    assert status == 201
+    assert (body["project_id"], body["filename"], body["status"]) == (
+        ids.spell(ids.PROJECT, project),
+        "levels.csv",
+        "processing",
+    )
+    stored = [
+        sam.client("s3").get_object(Bucket=sam.stack.bucket, Key=key)["Body"].read().decode()
+        for key in _objects(sam, f"incoming/{number(account.ids['account'])}/")
+    ] == [CSV.replace("\n", "\r\n")]
+
+
+@of("reference.rows.handler")
+def test_rows_are_read_from_parquet(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("reference.rows.handler", **account.ids, **made))
+
+    assert status == 200
+    assert [(row["station"], row["level_cm"]) for row in body["data"]] == [("Cuxhaven", 512), ("Husum", 498)]
+    assert body["pagination"] == {"total": 2, "page": 1, "per_page": 2, "total_pages": 1}
+
+
+@of("reference.webhooks.handler")
+def test_a_webhook_endpoint_is_created(sam: Sam, account: Account) -> None:
+    # A name that is looked up needs a network; an address does not.
+    url = "http://127.0.0.1:9/fluvial"
+
+    status, body = _answer(sam.invoke("reference.webhooks.handler", **account.ids, url=url))
+
+    assert (status, body["url"], body["enabled"]) == (201, url, True)
+    secret = body.pop("secret")
+    assert secret.startswith("whsec_")
+    assert account.client.get(f"/webhooks/{body['id']}") == body
+
+
+@of("reference.keys.handler")
+def test_a_key_is_created_that_works(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("reference.keys.handler", **account.ids))
+
+    assert (status, body["name"], body["scopes"]) == (201, "Nightly import", ["data:read", "data:write"])
+    project = ids.spell(ids.PROJECT, account.new_project())
+    with_it = Client(account.client.base_url, body["key"])
+    assert with_it.get(f"/projects/{project}/data")["data"] == []
+
+
+@of("reference.users.handler")
+def test_the_user_of_the_key_is_told(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("reference.users.handler", **account.ids))
+
+    assert (status, body["email"], body["plan"]) == (200, account.email, "professional")
+    assert body == account.client.get("/users/me")
+
+
+# ---------------------------------------------------------------- workers
+
+
+@of("workers.create_account.handler")
+def test_an_account_is_made_whose_key_works(sam: Sam) -> None:
+    email = f"{secrets.token_hex(6)}@example.org"
+
+    made = sam.invoke("workers.create_account.handler", email=email)
+
+    user = Client(sam.stack.base_url("reference"), made["api_key"]).get("/users/me")
+    assert (user["id"], user["email"], user["name"]) == (made["user_id"], email, "Mira Petersen")
+
+
+@of("workers.publish.handler")
+def test_events_and_jobs_come_through_the_bus_to_their_queues(sam: Sam, account: Account) -> None:
+    event, job = ids.spell(ids.EVENT, ids.new_id()) + "0" * 10, ids.new_id()
+
+    assert sam.invoke("workers.publish.handler", **account.ids, event=event, job=job) is None
+
+    told = sam.received("FanOutQueue", event)
+    assert (told["detail-type"], told["detail"]["account"]) == ("project.created", _spelled(account))
+    queued = sam.received("IngestQueue", ids.spell(ids.JOB, job))
+    assert queued["detail"] == {"account": _spelled(account), "job": ids.spell(ids.JOB, job), "kind": "ingest"}
+
+
+@of("workers.fan_out.handler")
+def test_an_event_becomes_a_delivery_of_each_endpoint(sam: Sam, account: Account) -> None:
+    endpoint = account.client.post("/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"]})["id"]
+    event = ids.spell(ids.EVENT, ids.new_id()) + "0" * 10
+
+    assert sam.invoke("workers.fan_out.handler", **account.ids, event=event) == NOTHING_FAILED
+
+    (delivery,) = account.client.get(f"/webhooks/{endpoint}/deliveries")["data"]
+    assert (delivery["event_id"], delivery["state"]) == (event, "pending")
+    message = sam.received("DeliverQueue", event)
+    assert message == {
+        "account": account.ids["account"],
+        "endpoint": ids.parse(ids.ENDPOINT, endpoint),
+        "event": event,
+        "number": 1,
+    }
+
+
+@of("workers.deliver.handler")
+def test_a_delivery_reaches_its_receiver_signed(sam: Sam, account: Account) -> None:
+    with Receiver() as receiver, relay(receiver.port) as address:
+        made = account.client.post("/webhooks", {"url": f"http://{address}/", "events": ["*"]})
+        receiver.secret = made["secret"]
+        account.new_project()
+        event = _recorded_event(sam, account)
+        endpoint = ids.parse(ids.ENDPOINT, made["id"])
+        assert endpoint is not None
+        sam.on_emulator("workers.fan_out.handler", **account.ids, event=event)
+
+        answer = sam.invoke("workers.deliver.handler", **account.ids, endpoint=endpoint, event=event)
+
+    assert answer == NOTHING_FAILED
+    (request,) = receiver.requests
+    assert (request.id, request.event, request.verified) == (event, "project.created", True)
+    (delivery,) = account.client.get(f"/webhooks/{made['id']}/deliveries")["data"]
+    assert (delivery["event_id"], delivery["state"]) == (event, "delivered")
+
+
+@of("workers.ingest.handler")
+def test_a_file_becomes_rows(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+
+    assert sam.invoke("workers.ingest.handler", **account.ids, **made) == NOTHING_FAILED
+
+    data = account.client.get(f"/data/{ids.spell(ids.DATASET, made['dataset'])}")
+    assert (data["status"], data["rows"], data["rejected_rows"], data["version"]) == ("ready", 2, 0, 1)
+    assert [column["name"] for column in data["columns"]] == ["station", "measured_at", "level_cm"]
+
+
+@of("workers.fail_job.handler")
+def test_a_job_whose_worker_keeps_dying_fails(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+
+    assert sam.invoke("workers.fail_job.handler", **account.ids, **made) == NOTHING_FAILED
+
+    data = account.client.get(f"/data/{ids.spell(ids.DATASET, made['dataset'])}")
+    assert data["status"] == "failed"
+    assert "stopped without an answer" in data["failure"]["reason"]
+
+
+@of("workers.sweep.handler")
+def test_what_a_deleted_dataset_leaves_behind_goes(sam: Sam, account: Account) -> None:
+    dataset = ids.new_id()
+    place = f"{number(account.ids['account'])}/{number(dataset)}"
+    for key in (f"sources/{place}", f"datasets/{place}/0-1/part-0.parquet", f"datasets/{place}/0-1/manifest.json"):
+        sam.client("s3").put_object(Bucket=sam.stack.bucket, Key=key, Body=b"left")
+
+    assert sam.invoke("workers.sweep.handler", **account.ids, dataset=dataset) == NOTHING_FAILED
+
+    assert _objects(sam, f"sources/{place}") == _objects(sam, f"datasets/{place}/") == []
+
+
+def _answer(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Status and body, once the headers that every answer has are there."""
+    assert answer["multiValueHeaders"]["X-Request-Id"][0].startswith("req_")
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def _spelled(account: Account) -> str:
+    return ids.spell(ids.ACCOUNT, account.ids["account"])
+
+
+def _objects(sam: Sam, prefix: str) -> list[str]:
+    listed = sam.client("s3").list_objects_v2(Bucket=sam.stack.bucket, Prefix=prefix)
+    return [item["Key"] for item in listed.get("Contents", ())]
+
+
+def _recorded_event(sam: Sam, account: Account) -> str:
+    """The id of the only event that the account has in the outbox."""
+    partition = {":pk": {"S": f"a#{number(account.ids['account'])}#events"}}
+    found = sam.client("dynamodb").query(
+        TableName=sam.stack.table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=partition
+    )
+    (item,) = found["Items"]
+    event: str = item["id"]["S"]
+    return event

@@ -1,0 +1,82 @@
+"""Stacks for the tests: each kind is started once per run, however many workers pytest-xdist has.
+
+The first worker that asks starts it; the last one that ends stops it. Each test makes accounts of its own, so none
+sees what another did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import stack as stacks
+from local.state import Stack
+from tests.contract.client import Client
+
+NewAccount = Callable[..., Client]
+
+
+@contextlib.contextmanager
+def shared(name: str, folder: Path, *, auth: bool) -> Iterator[Stack]:
+    """The run's stack of this name. `folder` is one that all workers of the run have."""
+    users = folder / f"{name}-stack"
+    with (folder / f"{name}-stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # One line with the port, and one character per worker that uses it.
+        port, count = users.read_text().split("\n") if users.exists() else ("", "")
+        running = stacks.find(int(port)) if count else stacks.up(0, auth=auth, current=False)
+        users.write_text(f"{running.port}\n{count}+")
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        try:
+            yield running
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            port, count = users.read_text().split("\n")
+            users.write_text(f"{port}\n{count[1:]}")
+            if len(count) == 1:
+                stacks.down(running.port)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this run, the same for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def stack(run_folder: Path) -> Iterator[Stack]:
+    with shared("open", run_folder, auth=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def guarded_stack(run_folder: Path) -> Iterator[Stack]:
+    """A stack in which IAM is enforced: every function can do only what template.yaml lets it."""
+    with shared("guarded", run_folder, auth=True) as running:
+        yield running
+
+
+@pytest.fixture
+def new_account(stack: Stack) -> NewAccount:
+    """Makes an account on the stack and returns a client with its first key."""
+
+    def make(plan: str = "professional") -> Client:
+        return account_on(stack, plan)
+
+    return make
+
+
+@pytest.fixture
+def account(new_account: NewAccount) -> Client:
+    return new_account()
+
+
+def account_on(running: Stack, plan: str = "professional", name: str = "John Doe") -> Client:
+    made = stacks.create_account(running, f"{secrets.token_hex(6)}@example.com", plan, name)
+    return Client(running.base_url("reference"), made["api_key"])
