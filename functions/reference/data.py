@@ -7,8 +7,9 @@ from aws_lambda_powertools.event_handler import Response
 from fluvial import datasets, multipart
 from fluvial.errors import InvalidError
 from fluvial.http import make_app
-from reference import wire
 from reference.errors import render
+from reference.wire import common
+from reference.wire import data as shapes
 
 app = make_app("reference", render)
 
@@ -19,52 +20,52 @@ def upload_data() -> Response[str]:
     file = _file(form)
     dataset = datasets.receive(
         caller,
-        project_id=wire.parse_id("project", _field(form, "project_id"), field="project_id"),
+        project_id=common.parse_id("project", _field(form, "project_id"), field="project_id"),
         filename=file.filename,
         data=file.data,
         format=form.fields.get("format"),
     )
-    return app.answer(201, wire.DataItem.from_core(dataset))
+    return app.answer(201, shapes.DataItem.from_core(dataset))
 
 
 @app.post("/data/uploads")
 def open_upload() -> Response[str]:
-    caller, body = app.caller("data:write"), app.body(wire.UploadOpen)
+    caller, body = app.caller("data:write"), app.body(shapes.UploadOpen)
     upload, form = datasets.open_upload(
         caller,
-        project_id=wire.parse_id("project", body.project_id, field="project_id"),
+        project_id=common.parse_id("project", body.project_id, field="project_id"),
         filename=body.filename,
         size=body.size,
         format=body.format,
     )
-    return app.answer(201, wire.Upload.from_core(upload, form))
+    return app.answer(201, shapes.Upload.from_core(upload, form))
 
 
 @app.post("/data/uploads/<id>/complete")
 def complete_upload(id: str) -> Response[str]:
-    dataset = datasets.complete_upload(app.caller("data:write"), wire.parse_id("upload", id))
-    return app.answer(201, wire.DataItem.from_core(dataset))
+    dataset = datasets.complete_upload(app.caller("data:write"), common.parse_id("upload", id))
+    return app.answer(201, shapes.DataItem.from_core(dataset))
 
 
 @app.get("/data/<id>")
 def get_data(id: str) -> Response[str]:
-    dataset = datasets.get(app.caller("data:read"), wire.parse_id("dataset", id))
-    return app.answer(200, wire.Data.whole(dataset, datasets.manifest(dataset)))
+    dataset = datasets.get(app.caller("data:read"), common.parse_id("dataset", id))
+    return app.answer(200, shapes.Data.whole(dataset, datasets.manifest(dataset)))
 
 
 @app.delete("/data/<id>")
 def delete_data(id: str) -> Response[str]:
-    datasets.delete(app.caller("data:write"), wire.parse_id("dataset", id))
-    return app.answer(200, wire.Done(message="Data deleted successfully"))
+    datasets.delete(app.caller("data:write"), common.parse_id("dataset", id))
+    return app.answer(200, common.Done(message="Data deleted successfully"))
 
 
 @app.get("/projects/<id>/data")
 def list_data(id: str) -> Response[str]:
-    caller, query = app.caller("data:read"), app.query(wire.ListQuery)
-    project_id = wire.parse_id("project", id)
+    caller, query = app.caller("data:read"), app.query(common.ListQuery)
+    project_id = common.parse_id("project", id)
     found = datasets.page(caller, project_id, query.to_core(), offset=query.offset, limit=query.per_page)
     return app.answer(
-        200, wire.page_of(found, query, wire.DataItem.from_core, path=f"/projects/{id}/data", asked=app.asked)
+        200, common.page_of(found, query, shapes.DataItem.from_core, path=f"/projects/{id}/data", asked=app.asked)
     )
 
 

@@ -6,30 +6,31 @@ from aws_lambda_powertools.event_handler import Response
 
 from fluvial import keys
 from fluvial.http import make_app
-from reference import wire
 from reference.errors import render
+from reference.wire import common
+from reference.wire import keys as shapes
 
 app = make_app("reference", render)
 
 
 @app.get("/keys")
 def list_keys() -> Response[str]:
-    caller, query = app.caller("keys:read"), app.query(wire.PageQuery)
+    caller, query = app.caller("keys:read"), app.query(common.PageQuery)
     found = keys.page(caller, offset=query.offset, limit=query.per_page)
-    return app.answer(200, wire.page_of(found, query, wire.Key.from_core, path="/keys", asked=app.asked))
+    return app.answer(200, common.page_of(found, query, shapes.Key.from_core, path="/keys", asked=app.asked))
 
 
 @app.post("/keys")
 def create_key() -> Response[str]:
-    caller, body = app.caller("keys:write"), app.body(wire.KeyCreate)
+    caller, body = app.caller("keys:write"), app.body(shapes.KeyCreate)
     key, secret = keys.create(caller, name=body.name, scopes=body.scopes, expires=body.expires())
-    return app.answer(201, wire.NewKey.shown_once(key, secret))
+    return app.answer(201, shapes.NewKey.shown_once(key, secret))
 
 
 @app.delete("/keys/<id>")
 def revoke_key(id: str) -> Response[str]:
-    keys.revoke(app.caller("keys:write"), wire.parse_id("key", id))
-    return app.answer(200, wire.Done(message="API key revoked successfully"))
+    keys.revoke(app.caller("keys:write"), common.parse_id("key", id))
+    return app.answer(200, common.Done(message="API key revoked successfully"))
 
 
 handler = app

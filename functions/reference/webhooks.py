@@ -6,54 +6,53 @@ from aws_lambda_powertools.event_handler import Response
 
 from fluvial import deliveries, webhooks
 from fluvial.http import make_app
-from reference import wire, wire_webhooks
 from reference.errors import render
+from reference.wire import common
+from reference.wire import webhooks as shapes
 
 app = make_app("reference", render)
 
 
 @app.get("/webhooks")
 def list_endpoints() -> Response[str]:
-    caller, query = app.caller("webhooks:read"), app.query(wire.PageQuery)
+    caller, query = app.caller("webhooks:read"), app.query(common.PageQuery)
     found = webhooks.page(caller, offset=query.offset, limit=query.per_page)
-    page = wire.page_of(found, query, wire_webhooks.Endpoint.from_core, path="/webhooks", asked=app.asked)
+    page = common.page_of(found, query, shapes.Endpoint.from_core, path="/webhooks", asked=app.asked)
     return app.answer(200, page)
 
 
 @app.post("/webhooks")
 def create_endpoint() -> Response[str]:
-    caller, body = app.caller("webhooks:write"), app.body(wire_webhooks.EndpointCreate)
+    caller, body = app.caller("webhooks:write"), app.body(shapes.EndpointCreate)
     endpoint = webhooks.create(caller, url=body.url, events=body.events, secret=body.secret)
-    return app.answer(201, wire_webhooks.NewEndpoint.shown_once(endpoint))
+    return app.answer(201, shapes.NewEndpoint.shown_once(endpoint))
 
 
 @app.get("/webhooks/<id>")
 def get_endpoint(id: str) -> Response[str]:
-    endpoint = webhooks.get(app.caller("webhooks:read"), wire.parse_id("endpoint", id))
-    return app.answer(200, wire_webhooks.Endpoint.from_core(endpoint))
+    endpoint = webhooks.get(app.caller("webhooks:read"), common.parse_id("endpoint", id))
+    return app.answer(200, shapes.Endpoint.from_core(endpoint))
 
 
 @app.put("/webhooks/<id>")
 def update_endpoint(id: str) -> Response[str]:
-    caller, body = app.caller("webhooks:write"), app.body(wire_webhooks.EndpointUpdate)
-    endpoint = webhooks.update(caller, wire.parse_id("endpoint", id), body.to_core())
-    shown = wire_webhooks.NewEndpoint.shown_once if body.secret is not None else wire_webhooks.Endpoint.from_core
+    caller, body = app.caller("webhooks:write"), app.body(shapes.EndpointUpdate)
+    endpoint = webhooks.update(caller, common.parse_id("endpoint", id), body.to_core())
+    shown = shapes.NewEndpoint.shown_once if body.secret is not None else shapes.Endpoint.from_core
     return app.answer(200, shown(endpoint))
 
 
 @app.delete("/webhooks/<id>")
 def delete_endpoint(id: str) -> Response[str]:
-    webhooks.delete(app.caller("webhooks:write"), wire.parse_id("endpoint", id))
-    return app.answer(200, wire.Done(message="Webhook deleted successfully"))
+    webhooks.delete(app.caller("webhooks:write"), common.parse_id("endpoint", id))
+    return app.answer(200, common.Done(message="Webhook deleted successfully"))
 
 
 @app.get("/webhooks/<id>/deliveries")
 def list_deliveries(id: str) -> Response[str]:
-    caller, query = app.caller("webhooks:read"), app.query(wire.PageQuery)
-    found = deliveries.page(caller, wire.parse_id("endpoint", id), offset=query.offset, limit=query.per_page)
-    page = wire.page_of(
-        found, query, wire_webhooks.Delivery.from_core, path=f"/webhooks/{id}/deliveries", asked=app.asked
-    )
+    caller, query = app.caller("webhooks:read"), app.query(common.PageQuery)
+    found = deliveries.page(caller, common.parse_id("endpoint", id), offset=query.offset, limit=query.per_page)
+    page = common.page_of(found, query, shapes.Delivery.from_core, path=f"/webhooks/{id}/deliveries", asked=app.asked)
     return app.answer(200, page)
 
 

@@ -153,7 +153,8 @@ def invalid(error: ValidationError | ValueError, where: str) -> InvalidError:
         return InvalidError(field, f"'{field}' is required.")
     if kind == "extra_forbidden":
         return InvalidError(field, f"'{field}' is not a field of this request.", value=given)
-    allowed = _ALLOWED.get(kind, lambda _: None)(context)
+    rule = _ALLOWED.get(kind)
+    allowed = rule(context) if rule else None
     shown = json.dumps(given, ensure_ascii=False, default=str)
     shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
     if allowed is None:
@@ -161,7 +162,7 @@ def invalid(error: ValidationError | ValueError, where: str) -> InvalidError:
     return InvalidError(field, f"'{field}' must be {allowed}, not {shown}.", value=given, constraint=allowed)
 
 
-_ALLOWED: dict[str, Callable[[dict[str, Any]], str | None]] = {
+_ALLOWED: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_type": lambda _: "a string",
     "int_type": lambda _: "a whole number",
     "int_parsing": lambda _: "a whole number",

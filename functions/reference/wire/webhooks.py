@@ -1,4 +1,4 @@
-"""The shapes of webhooks; apart from `wire`, so that other groups do not import the sending side."""
+"""The shapes of the webhooks group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fluvial import clock, deliveries, ids, webhooks
-from reference.wire import Request
+from reference.wire.common import Request
 
 
 class EndpointCreate(Request):

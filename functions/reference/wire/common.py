@@ -1,0 +1,109 @@
+"""What all groups share: request bodies, ids, pages, the answer to a DELETE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fluvial import ids, paging
+from fluvial.errors import NotFoundError
+from reference.errors import PREFIXES
+
+BASE_PATH = "/v1"
+DEFAULT_PER_PAGE = 20
+MAX_PER_PAGE = 100
+
+Core = TypeVar("Core")
+
+
+class Request(BaseModel):
+    """A body. Unknown fields are refused: what a caller sends is never silently dropped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def parse_id(kind: str, text: str, *, field: str | None = None) -> int:
+    """The id that the text spells; a text that spells none is answered like an absent id."""
+    number = ids.parse(PREFIXES[kind], text)
+    if number is None:
+        raise NotFoundError(kind, text, field=field)
+    return number
+
+
+# ---------------------------------------------------------------- pages
+
+
+class PageQuery(BaseModel):
+    """Where in a list."""
+
+    page: Annotated[int, Field(ge=1, le=10**9)] = 1
+    per_page: Annotated[int, Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.per_page
+
+
+class ListQuery(PageQuery):
+    """Where in a list, and in which order."""
+
+    sort: Literal["created_at", "updated_at", "name"] = "created_at"
+    order: Literal["asc", "desc"] = "desc"
+
+    def to_core(self) -> paging.Order:
+        return paging.Order(self.sort.removesuffix("_at"), self.order == "desc")
+
+
+class Pagination(BaseModel):
+    total: int
+    page: int
+    per_page: int
+    total_pages: int
+
+
+class Links(BaseModel):
+    next: str | None
+    prev: str | None
+
+
+class Page(BaseModel):
+    """A page of a list, as every list of this API answers."""
+
+    data: list[Any]
+    pagination: Pagination
+    links: Links
+
+
+def page_of(
+    slice_: paging.Slice[Core],
+    query: PageQuery,
+    from_core: Callable[[Core], Any],
+    *,
+    path: str,
+    asked: Mapping[str, str] | None,
+) -> Page:
+    """The page with links that keep what was asked. `path` is below the base path, `asked` the query as it came."""
+    pages = paging.total_pages(slice_.total, query.per_page)
+
+    def link(page: int) -> str:
+        kept = {name: value for name, value in (asked or {}).items() if name in type(query).model_fields}
+        return f"{BASE_PATH}{path}?{urlencode({**kept, 'page': page})}"
+
+    return Page(
+        data=[from_core(item) for item in slice_.items],
+        pagination=Pagination(total=slice_.total, page=query.page, per_page=query.per_page, total_pages=pages),
+        links=Links(
+            next=link(query.page + 1) if query.page < pages else None,
+            prev=link(min(query.page - 1, max(pages, 1))) if query.page > 1 else None,
+        ),
+    )
+
+
+class Done(BaseModel):
+    """The answer to a DELETE."""
+
+    success: Literal[True] = True
+    message: str

@@ -1,0 +1,146 @@
+"""The shapes of the data and rows groups."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from fluvial import blobs, clock, datasets, ids
+from reference.wire.common import Page, Request
+
+
+class UploadOpen(Request):
+    project_id: str
+    filename: str
+    size: Annotated[int, Field(ge=1)]
+    format: str | None = None
+
+
+class UploadTarget(BaseModel):
+    """Where and how to send the file: multipart/form-data, the fields first, then `file`."""
+
+    method: Literal["POST"] = "POST"
+    url: str
+    fields: dict[str, str]
+    expires_at: str
+
+
+class Upload(BaseModel):
+    """An open upload; it becomes the data with `data_id` when it is completed."""
+
+    id: str
+    data_id: str
+    project_id: str
+    filename: str
+    size: int
+    upload: UploadTarget
+    created_at: str
+
+    @classmethod
+    def from_core(cls, upload: datasets.Upload, form: blobs.PostForm) -> Upload:
+        return cls(
+            id=ids.spell(ids.UPLOAD, upload.id),
+            data_id=ids.spell(ids.DATASET, upload.id),
+            project_id=ids.spell(ids.PROJECT, upload.project),
+            filename=upload.filename,
+            size=upload.size,
+            upload=UploadTarget(url=form.url, fields=form.fields, expires_at=clock.iso(upload.expires)),
+            created_at=clock.iso(upload.created),
+        )
+
+
+class DataItem(BaseModel):
+    """Uploaded data in a list, and as the answer to an upload. `rows` is null until the file has been read."""
+
+    id: str
+    project_id: str
+    filename: str
+    size: int
+    rows: int | None
+    rejected_rows: int | None
+    status: str
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, dataset: datasets.Dataset) -> DataItem:
+        return cls(**_data_fields(dataset))
+
+
+class Column(BaseModel):
+    """A column: its type, and why it is not another."""
+
+    name: str
+    type: str
+    reason: str
+    format: str | None
+    nulls: int
+    min: str | None
+    max: str | None
+    counter_example: dict[str, Any] | None
+
+
+class Source(BaseModel):
+    """What was found about the file, and why it was read so."""
+
+    format: str
+    compression: str | None
+    encoding: str | None
+    dialect: dict[str, Any] | None
+    detected_because: list[str]
+    sha256: str
+    rows: int
+
+    @classmethod
+    def of(cls, manifest: dict[str, Any]) -> Source:
+        return cls(
+            **{name: manifest[name] for name in ("format", "compression", "encoding", "dialect", "detected_because")},
+            sha256=manifest["source_sha256"],
+            rows=manifest["source_rows"],
+        )
+
+
+class Failure(BaseModel):
+    reason: str
+
+
+class Data(DataItem):
+    """Uploaded data alone."""
+
+    version: int | None
+    job_id: str
+    source: Source | None
+    columns: list[Column] | None
+    failure: Failure | None
+
+    @classmethod
+    def whole(cls, dataset: datasets.Dataset, manifest: dict[str, Any] | None) -> Data:
+        return cls(
+            **_data_fields(dataset),
+            version=dataset.version or None,
+            job_id=ids.spell(ids.JOB, dataset.job),
+            source=Source.of(manifest) if manifest else None,
+            columns=[Column(**column) for column in manifest["columns"]] if manifest else None,
+            failure=None if dataset.failure is None else Failure(reason=dataset.failure),
+        )
+
+
+class RowsPage(Page):
+    """Rows of a version of the data, in the order of the source."""
+
+    version: int
+
+
+def _data_fields(dataset: datasets.Dataset) -> dict[str, Any]:
+    return {
+        "id": ids.spell(ids.DATASET, dataset.id),
+        "project_id": ids.spell(ids.PROJECT, dataset.project),
+        "filename": dataset.filename,
+        "size": dataset.size,
+        "rows": dataset.rows,
+        "rejected_rows": dataset.rejected,
+        "status": dataset.status,
+        "created_at": clock.iso(dataset.created),
+        "updated_at": clock.iso(dataset.updated),
+    }

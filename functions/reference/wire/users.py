@@ -1,0 +1,31 @@
+"""The shapes of the users group."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from fluvial import accounts, clock, ids
+from reference.wire.common import Request
+
+
+class UserUpdate(Request):
+    name: str | None = None
+    email: str | None = None
+
+
+class User(BaseModel):
+    id: str
+    email: str
+    name: str
+    created_at: str
+    plan: str
+
+    @classmethod
+    def from_core(cls, user: accounts.User, plan: str) -> User:
+        return cls(
+            id=ids.spell(ids.USER, user.id),
+            email=user.email,
+            name=user.name,
+            created_at=clock.iso(user.created),
+            plan=plan,
+        )
