@@ -11,12 +11,15 @@ from reference.errors import render
 from reference.wire import common
 from reference.wire import data as shapes
 
+PARTS = ("file", "project_id", "format")
+
 app = make_app("reference", render)
 
 
 @app.post("/data/upload")
 def upload_data() -> Response[str]:
     caller, form = app.caller("data:write"), app.form()
+    _check_names(form)
     file = _file(form)
     dataset = datasets.receive(
         caller,
@@ -67,6 +70,14 @@ def list_data(id: str) -> Response[str]:
     return app.answer(
         200, common.page_of(found, query, shapes.DataItem.from_core, path=f"/projects/{id}/data", asked=app.asked)
     )
+
+
+def _check_names(form: multipart.Form) -> None:
+    """Refuses parts that are not known: what a caller sends is never silently dropped."""
+    for name in (*form.fields, *form.files):
+        if name not in PARTS:
+            shown = name[: common.MAX_SHOWN]
+            raise InvalidError(shown, f"'{shown}' is not a field of this request.", constraint=", ".join(PARTS))
 
 
 def _file(form: multipart.Form) -> multipart.FilePart:

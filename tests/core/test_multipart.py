@@ -159,7 +159,7 @@ def refusal_of(sent: bytes, content_type: str = TYPE, **limits: int) -> tuple[st
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "multipart/mixed; boundary=b", "multipart"])
 def test_another_content_type_is_refused(content_type):
-    assert refusal_of(b"--b--", content_type) == ("body", "The body must be sent as multipart/form-data.")
+    assert refusal_of(b"--b--", content_type) == (None, "The body must be sent as multipart/form-data.")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_another_content_type_is_refused(content_type):
 )
 def test_a_content_type_without_a_usable_boundary_is_refused(parameters):
     refusal = refusal_of(b"--b--", f"multipart/form-data{parameters}")
-    assert refusal == ("body", "The Content-Type names no boundary.")
+    assert refusal == (None, "The Content-Type names no boundary.")
 
 
 @pytest.mark.parametrize(
@@ -185,26 +185,26 @@ def test_a_content_type_without_a_usable_boundary_is_refused(parameters):
     ],
 )
 def test_a_body_that_is_cut_off_is_refused(sent):
-    assert refusal_of(sent) == ("body", "The form is cut off: its closing boundary is missing.")
+    assert refusal_of(sent) == (None, "The form is cut off: its closing boundary is missing.")
 
 
 def test_a_body_that_is_cut_off_in_the_headers_of_a_part_is_refused():
     sent = f"--{BOUNDARY}\r\nContent-Disposition: form-data".encode()
-    assert refusal_of(sent) == ("body", "The headers of a part are cut off or too long.")
+    assert refusal_of(sent) == (None, "The headers of a part are cut off or too long.")
 
 
 def test_endless_headers_are_refused():
     sent = body(part('name="a"', b"", "X-Long: " + "x" * 9_000))
-    assert refusal_of(sent) == ("body", "The headers of a part are cut off or too long.")
+    assert refusal_of(sent) == (None, "The headers of a part are cut off or too long.")
 
 
 def test_a_file_with_a_closing_boundary_inside_is_refused_and_not_cut_off():
     sent = file_body(f"1,2\r\n--{BOUNDARY}--\r\n3,4".encode())
-    assert refusal_of(sent) == ("body", "There is more after the closing boundary of the form.")
+    assert refusal_of(sent) == (None, "There is more after the closing boundary of the form.")
 
 
 def test_a_form_without_parts_is_refused():
-    assert refusal_of(body()) == ("body", "The form has no parts.")
+    assert refusal_of(body()) == (None, "The form has no parts.")
 
 
 def test_a_name_that_is_given_twice_is_refused():
@@ -217,12 +217,12 @@ def test_a_name_that_is_given_twice_is_refused():
 )
 def test_a_part_without_a_name_is_refused(disposition):
     sent = f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\n\r\n1\r\n".encode()
-    assert refusal_of(body(sent)) == ("body", "A part of the form has no name.")
+    assert refusal_of(body(sent)) == (None, "A part of the form has no name.")
 
 
 def test_a_part_without_headers_is_refused():
     assert refusal_of(b"--b\r\n\r\n1\r\n--b--", "multipart/form-data; boundary=b") == (
-        "body",
+        None,
         "A part of the form has no name.",
     )
 
@@ -238,7 +238,7 @@ def test_a_field_that_is_not_utf8_is_refused():
 
 def test_more_parts_than_allowed_are_refused():
     sent = body(*(part(f'name="f{number}"', b"") for number in range(3)))
-    assert refusal_of(sent, max_parts=2) == ("body", "The form has more than 2 parts.")
+    assert refusal_of(sent, max_parts=2) == (None, "The form has more than 2 parts.")
     assert len(parse(sent, TYPE, max_parts=3).fields) == 3
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fluvial import ids, paging
-from fluvial.errors import NotFoundError
+from fluvial import clock, ids, paging
+from fluvial.errors import InvalidError, NotFoundError
 from reference.errors import PREFIXES
 
 BASE_PATH = "/v1"
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
+MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
 
 Core = TypeVar("Core")
 
@@ -31,6 +33,19 @@ def parse_id(kind: str, text: str, *, field: str | None = None) -> int:
     if number is None:
         raise NotFoundError(kind, text, field=field)
     return number
+
+
+def parse_time(field: str, text: str) -> int:
+    """Milliseconds since 1970 of a date and time in ISO 8601 with its zone; InvalidError for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        shown = text[:MAX_SHOWN]
+        allowed = "a date and time in ISO 8601 with its time zone, such as 2026-01-31T12:00:00Z"
+        raise InvalidError(field, f"'{field}' must be {allowed}, not '{shown}'.", value=shown, constraint=allowed)
+    return int(moment.timestamp() * clock.SECOND)
 
 
 # ---------------------------------------------------------------- pages

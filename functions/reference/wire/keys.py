@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel
 
 from fluvial import clock, ids, keys
-from reference.wire.common import Request
+from reference.wire.common import Request, parse_time
 
 
 class KeyCreate(Request):
     name: str
     scopes: list[str] | None = None
-    # Not strict: in strict mode pydantic takes no text for a time outside of JSON schemas' own form.
-    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    expires_at: str | None = None
 
     def expires(self) -> int | None:
-        return None if self.expires_at is None else int(self.expires_at.timestamp() * clock.SECOND)
+        return None if self.expires_at is None else parse_time("expires_at", self.expires_at)
 
 
 class Key(BaseModel):

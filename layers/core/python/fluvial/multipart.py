@@ -56,7 +56,7 @@ def parse(
     for count, (head, start, end) in enumerate(_parts(body, _boundary(content_type)), start=1):
         if count > max_parts:
             raise InvalidError(
-                "body", f"The form has more than {max_parts} parts.", constraint=f"at most {max_parts} parts"
+                None, f"The form has more than {max_parts} parts.", constraint=f"at most {max_parts} parts"
             )
         headers = HeaderParser().parsestr(head.decode(errors="replace"))
         name, filename = _names(headers)
@@ -67,7 +67,7 @@ def parse(
         else:
             form.fields[name] = _text(name, body, start, end, max_field_bytes)
     if not form.fields and not form.files:
-        raise InvalidError("body", "The form has no parts.", constraint="at least one part")
+        raise InvalidError(None, "The form has no parts.", constraint="at least one part")
     return form
 
 
@@ -76,7 +76,7 @@ def _boundary(content_type: str) -> bytes:
     header["content-type"] = content_type
     if header.get_content_type() != "multipart/form-data":
         raise InvalidError(
-            "body",
+            None,
             "The body must be sent as multipart/form-data.",
             constraint="Content-Type: multipart/form-data",
         )
@@ -85,7 +85,7 @@ def _boundary(content_type: str) -> bytes:
     except (ValueError, TypeError):  # what the library raises for contradictory RFC 2231 parameters
         boundary = b""
     if not boundary:
-        raise InvalidError("body", "The Content-Type names no boundary.", constraint="multipart/form-data; boundary=…")
+        raise InvalidError(None, "The Content-Type names no boundary.", constraint="multipart/form-data; boundary=…")
     return boundary
 
 
@@ -100,9 +100,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
             if line := LINE_END.match(body, start + len(delimiter)):
                 return start, line.end(), line.group().startswith(b"--")
             start = body.find(delimiter, start + len(delimiter))
-        raise InvalidError(
-            "body", "The form is cut off: its closing boundary is missing.", constraint="a complete form"
-        )
+        raise InvalidError(None, "The form is cut off: its closing boundary is missing.", constraint="a complete form")
 
     opening = LINE_END.match(body, len(delimiter) - 2) if body.startswith(delimiter[2:]) else None
     if opening:
@@ -114,7 +112,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
         head_end = body.find(b"\r\n\r\n", position - 2, position + MAX_PART_HEADER_BYTES)
         if head_end < 0:
             raise InvalidError(
-                "body",
+                None,
                 "The headers of a part are cut off or too long.",
                 constraint=f"headers of at most {MAX_PART_HEADER_BYTES} bytes per part",
             )
@@ -125,9 +123,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
         yield head, content, max(content, end)
     # Allowed by RFC 2046, but no client sends any: this is a file that contains its own closing boundary.
     if body[position:].strip():
-        raise InvalidError(
-            "body", "There is more after the closing boundary of the form.", constraint="nothing after it"
-        )
+        raise InvalidError(None, "There is more after the closing boundary of the form.", constraint="nothing after it")
 
 
 def _names(headers: Message) -> tuple[str, str | None]:
@@ -139,7 +135,7 @@ def _names(headers: Message) -> tuple[str, str | None]:
         found = {}
     if "form-data" not in found or not found.get("name"):
         raise InvalidError(
-            "body",
+            None,
             "A part of the form has no name.",
             constraint='Content-Disposition: form-data; name="…" in every part',
         )

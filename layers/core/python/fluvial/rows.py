@@ -9,8 +9,8 @@ from typing import Any
 
 from fluvial import blobs, datasets
 from fluvial.caller import Caller
-from fluvial.engine import rows as engine
 from fluvial.engine.manifest import Manifest
+from fluvial.engine.rows import locate, read_page, read_rejects
 
 # Parts stay on the disk of a warm function while they fit: pages of one dataset tend to follow each other.
 CACHE = Path(tempfile.gettempdir(), "fluvial-parts")
@@ -30,8 +30,8 @@ def page(caller: Caller, dataset_id: int, *, offset: int, limit: int) -> Rows:
     """At most `limit` rows in the source's order; past the end there are none."""
     dataset = datasets.ready(caller, dataset_id)
     manifest = _manifest(dataset)
-    parts = [(_cached(dataset, part.file), skip, take) for part, skip, take in engine.locate(manifest, offset, limit)]
-    return Rows(engine.read_page(parts, manifest.columns), manifest.rows, dataset.version)
+    parts = [(_cached(dataset, part.file), skip, take) for part, skip, take in locate(manifest, offset, limit)]
+    return Rows(read_page(parts, manifest.columns), manifest.rows, dataset.version)
 
 
 def rejects_page(caller: Caller, dataset_id: int, *, offset: int, limit: int) -> Rows:
@@ -41,7 +41,7 @@ def rejects_page(caller: Caller, dataset_id: int, *, offset: int, limit: int) ->
     if manifest.rejects_file is None:
         return Rows([], 0, dataset.version)
     file = _cached(dataset, manifest.rejects_file)
-    return Rows(engine.read_rejects(file, offset, limit), manifest.rejected, dataset.version)
+    return Rows(read_rejects(file, offset, limit), manifest.rejected, dataset.version)
 
 
 def _manifest(dataset: datasets.Dataset) -> Manifest:
