@@ -42,12 +42,12 @@ def trim(folder: Path) -> None:
 
 
 def _without_manual(node: Any) -> Any:
-    """The description without its texts for people. A member that is named `documentation` is no text, and stays."""
+    """The description with empty texts for people: botocore demands a few of them, so none may be missing."""
     if isinstance(node, dict):
         return {
-            key: _without_manual(value)
+            # A dictionary here is a member that has this name.
+            key: "" if key == "documentation" and isinstance(value, str) else _without_manual(value)
             for key, value in node.items()
-            if not (key == "documentation" and isinstance(value, str))
         }
     if isinstance(node, list):
         return [_without_manual(each) for each in node]

@@ -58,8 +58,17 @@ def child(kind: str, source: Path, out: Path) -> None:
         suffix = " (COMPRESSION zstd)" if kind == "zstd" else ""
         connection.execute(f"COPY (SELECT * FROM read_csv('{source}')) TO '{out}/x.parquet'{suffix}")
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak_mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024)}))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "cpu_seconds": cpu,
+                "peak_mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024),
+            }
+        )
+    )
 
 
 def main() -> None:
@@ -87,9 +96,14 @@ def main() -> None:
     seconds = {kind: statistics.median(run["seconds"] for run in runs) for kind, runs in seen.items()}
     for kind, label in (("ours", "ingest"), ("plain", "plain COPY"), ("zstd", "plain COPY, zstd")):
         peak = max(run["peak_mb"] for run in seen[kind])
-        print(f"{label}: {seconds[kind]:.2f} s, peak {peak:.0f} MB")
+        cpu = statistics.median(run["cpu_seconds"] for run in seen[kind])
+        print(f"{label}: {seconds[kind]:.2f} s, {cpu:.2f} s of CPU, peak {peak:.0f} MB")
     ratios = [ours["seconds"] / plain["seconds"] for ours, plain in zip(seen["ours"], seen["plain"], strict=True)]
     print(f"time ratio ingest / plain COPY: {statistics.median(ratios):.2f} (median of {len(ratios)} pairs)")
+    cpu_ratios = [
+        ours["cpu_seconds"] / plain["cpu_seconds"] for ours, plain in zip(seen["ours"], seen["plain"], strict=True)
+    ]
+    print(f"CPU ratio ingest / plain COPY: {statistics.median(cpu_ratios):.2f} (median; steadier on a busy machine)")
     print(f"time ratio ingest / plain COPY with zstd: {seconds['ours'] / seconds['zstd']:.2f}")
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (sentences are compared whole)
 """Files in which no table can be found get a sentence that their owner can act on, and leave nothing behind."""
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ def refused(tmp_path, data: bytes, *, fmt: str | None = None, **limits: int) -> 
     return str(caught.value)
 
 
-PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000)
+PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000, mtime=0)
 
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (b"", "The file is empty: it has no bytes."),
-        (gzip.compress(b""), "The file is empty: nothing is left when it is unpacked."),
+        (gzip.compress(b"", mtime=0), "The file is empty: nothing is left when it is unpacked."),
         (b"\n \n", "The file has no rows: it holds nothing but blank space."),
         (b"name,age\n", "The file has a header but no rows."),
         (b"\xef\xbb\xbfname,age", "The file has a header but no rows."),
@@ -58,6 +59,7 @@ PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000)
         (b"[" * 100_000, "The JSON is broken at line 1, column 2: values are nested too deeply."),
         (b'{"a": [1, 2], "b": [3]}', "The JSON is an object of lists whose lengths or names do not agree"),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )  # fmt: skip
 def test_what_is_no_table_is_refused_with_a_sentence(tmp_path, data, sentence):
     assert refused(tmp_path, data).startswith(sentence)
@@ -95,9 +97,9 @@ def test_a_gzip_bomb_is_found_while_unpacking(tmp_path):
     packed = (
         packer.compress(b"a,b\n") + b"".join(packer.compress(b"1,2\n" * 262_144) for _ in range(80)) + packer.flush()
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert "unpacks to more than 200 times its size" in refused(tmp_path, packed)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 2
 
 
 def test_an_unpacked_size_over_the_limit_is_refused(tmp_path):

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005, SIM905 (lists of cells read best as words)
 """The typing rules: in plain Python, in SQL, and the two against each other."""
 
 from __future__ import annotations

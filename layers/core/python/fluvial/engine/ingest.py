@@ -40,9 +40,10 @@ def ingest(
     """Read `source` into out/part-00000.parquet and on, out/rejects.ndjson and the manifest that is returned.
 
     `format` is csv, tsv, json, ndjson or parquet; None detects it from the bytes (`filename` is only quoted in
-    messages). `memory_limit_mb` bounds DuckDB, except that very wide files get 320 KB per column. `progress` is called with the bytes of the source read so far. Raises UnreadableFileError, with a
-    sentence for its owner, where no table can be made of the file; AccountingError if rows do not add up. Writes
-    under `out` only, and nothing is left there after an error; temporary files go to a directory that is removed.
+    messages). `memory_limit_mb` bounds DuckDB, except that very wide files get 320 KB per column. `progress` is
+    called with the bytes of the source read so far. Raises UnreadableFileError, with a sentence for its owner,
+    where no table can be made of the file; AccountingError if rows do not add up. Writes under `out` only, and
+    nothing is left there after an error; temporary files go to a directory in it that is removed.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fluvial-", dir=out) as temp:
@@ -76,6 +77,7 @@ class _Job:
 
     def run(self, asked: str | None) -> Manifest:
         head = self.source.head()
+        self.source.refuse_bomb()
         found, because = recognise(head, asked, self.filename)
         if self.source.compression:
             because = ["the bytes are a gzip stream", *because]
@@ -179,6 +181,8 @@ class _Job:
                 table.add(value, line)
         self._require_rows(table.source_rows, header=table.header)
         names, notes = column_names(table.names())
+        if not names:
+            raise UnreadableFileError("The records have no columns: every one of them is empty.", value=self.filename)
         if table.header:
             because.append("the first array is a header: its values are filled, distinct strings")
         fixed = table.fixed_text()

@@ -54,13 +54,13 @@ class JsonTable:
         """Load or reject one record."""
         is_object = isinstance(value, Members)
         is_array = isinstance(value, list) and not is_object
-        if self.arrays is None and (is_object or is_array):
+        if self.arrays is None and (is_object or (is_array and value)):
             self.arrays = is_array
             if is_array and self._takes_header(value):
                 return
         self.source_rows += 1
         cells: list[Any] | None
-        if is_object and not self.arrays:
+        if is_object and self.arrays is False:
             cells, cause = self._by_name(value)
         elif is_array and self.arrays:
             cells, cause = self._by_position(value)

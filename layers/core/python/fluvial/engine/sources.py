@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fluvial.engine.json_text import shape_of
 from fluvial.engine.limits import MIB, Limits
 from fluvial.errors import UnreadableFileError
 
-CHUNK_BYTES = 2 * MIB
+# Small enough to stay in a core's cache through all the passes over a block: half the time of 2 MiB.
+CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 1 * MIB
 FORMATS = ("csv", "tsv", "json", "ndjson", "parquet")
 
@@ -80,6 +82,18 @@ class Source:
                     if len(found) >= HEAD_BYTES:
                         break
         return found[:HEAD_BYTES]
+
+    def refuse_bomb(self) -> None:
+        """Unpack as much as it takes to see a bomb, before any of it is worked on. One that starts later is
+        found by `chunks`."""
+        if not self.compression:
+            return
+        enough = self.limits.unpacked_ratio_from_bytes + CHUNK_BYTES
+        with self.path.open("rb") as file:
+            for piece in self._unpack(iter(lambda: file.read(64 * 1024), b"")):
+                enough -= len(piece)
+                if enough < 0:
+                    return
 
     def finish_hash(self) -> None:
         """Hash the file where its bytes are not read through `chunks` (Parquet)."""
@@ -197,8 +211,6 @@ def _by_content(head: bytes, filename: str) -> tuple[str, list[str]]:
     if encoding not in ("utf-16-le", "utf-16-be"):
         _refuse_binary(head, filename)
     if re.match(r'\s*(?:\{\s*["}]|\[\s*(?:[\[\]{"0-9-]|true|false|null))', text):
-        from fluvial.engine.json_text import shape_of
-
         return shape_of(text)
     if not text.strip():
         raise UnreadableFileError("The file has no rows: it holds nothing but blank space.")
