@@ -17,7 +17,7 @@ from fluvial.store import api_keys
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """API Gateway's REQUEST authorizer: returns a policy, the identity as context, and the usage plan's key."""
     found = _identify(_bearer(event.get("headers") or {}))
-    write_line("authorize", request_id=event["requestContext"].get("requestId"), allowed=found is not None)
+    write_line("authorize", request_id=f"req_{event['requestContext'].get('requestId')}", allowed=found is not None)
     if found is None:
         return _policy("nobody", "Deny", event["methodArn"])
     caller, gateway_key = found

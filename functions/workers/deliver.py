@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fluvial import bus, deliveries
+from fluvial import bus, deliveries, ids
 from fluvial.log import write_line
 
 # The largest batch of an SQS event source without a batching window, so that slow receivers do not queue up.
@@ -18,4 +18,5 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 def _attempt(message: dict[str, Any]) -> None:
     deliveries.attempt(message["account"], message["endpoint"], message["event"], message["number"])
-    write_line("deliver", event=message["event"], endpoint=message["endpoint"], attempt=message["number"])
+    endpoint = ids.spell(ids.ENDPOINT, message["endpoint"])
+    write_line("deliver", event=message["event"], endpoint=endpoint, attempt=message["number"])

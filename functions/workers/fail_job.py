@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fluvial import bus, clock, datasets, jobs
+from fluvial import bus, clock, datasets, ids, jobs
 from fluvial.log import write_line
 from fluvial.store import datasets as store
 from fluvial.store import jobs as stored_jobs
@@ -29,4 +29,4 @@ def _fail(message: dict[str, Any]) -> None:
         stored_jobs.cancel(job, "The dataset was deleted.", now=clock.now())
     else:
         datasets.fail(job, dataset, REASON)
-    write_line("fail_job", job=job_id)
+    write_line("fail_job", account=ids.spell(ids.ACCOUNT, account_id), job=ids.spell(ids.JOB, job_id))

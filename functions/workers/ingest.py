@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fluvial import blobs, bus, clock, datasets, jobs
+from fluvial import blobs, bus, clock, datasets, ids, jobs
 from fluvial.config import settings
 from fluvial.engine.ingest import ingest
 from fluvial.engine.manifest import Manifest
@@ -28,15 +28,16 @@ OVERTAKEN = "overtaken"
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Takes an SQS event whose bodies are EventBridge events of ingest jobs."""
-    answer = bus.run_batch(event, _run)
-    failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-    bus.retry_soon(event, failed, queue_url=settings().need("ingest_queue_url"), seconds=RETRY_SECONDS)
-    return answer
+    return bus.run_batch(event, _run, queue_url=settings().need("ingest_queue_url"), retry_seconds=RETRY_SECONDS)
 
 
 def _run(message: dict[str, Any]) -> None:
     account_id, job_id = parse_job(message)
-    job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
+    try:
+        job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
+    except jobs.JobIsRunningError as error:
+        # A second message for a job that runs. It must not use up the job's receives while it does.
+        raise bus.LaterError(str(error), seconds=LEASE_MILLISECONDS // clock.SECOND) from error
     if job is None:
         return
     try:
@@ -44,7 +45,13 @@ def _run(message: dict[str, Any]) -> None:
     except Exception:
         jobs.release(job)
         raise
-    write_line("ingest", job=job_id, attempt=job.attempt, outcome=outcome)
+    write_line(
+        "ingest",
+        account=ids.spell(ids.ACCOUNT, account_id),
+        job=ids.spell(ids.JOB, job_id),
+        attempt=job.attempt,
+        outcome=outcome,
+    )
 
 
 def _ingest(job: jobs.Job) -> str:

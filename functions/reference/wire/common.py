@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -39,13 +39,16 @@ def parse_time(field: str, text: str) -> int:
     """Milliseconds since 1970 of a date and time in ISO 8601 with its zone; InvalidError for anything else."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        milliseconds = int(moment.timestamp() * clock.SECOND)
+        # Also in UTC it has to be a date that can be written.
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         shown = text[:MAX_SHOWN]
         allowed = "a date and time in ISO 8601 with its time zone, such as 2026-01-31T12:00:00Z"
         raise InvalidError(field, f"'{field}' must be {allowed}, not '{shown}'.", value=shown, constraint=allowed)
-    return int(moment.timestamp() * clock.SECOND)
+    return milliseconds
 
 
 # ---------------------------------------------------------------- pages

@@ -78,17 +78,38 @@ def send(queue_url: str, messages: Sequence[Message]) -> None:
     raise RuntimeError(f"the queue refused {len(waiting)} of {len(messages)} messages")
 
 
-def run_batch(event: dict[str, Any], handle: Callable[[dict[str, Any]], None], *, threads: int = 1) -> dict[str, Any]:
+class LaterError(Exception):
+    """Nothing is wrong with a message, but it cannot be handled for so many seconds yet."""
+
+    def __init__(self, reason: str, *, seconds: int) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+def run_batch(
+    event: dict[str, Any],
+    handle: Callable[[dict[str, Any]], None],
+    *,
+    threads: int = 1,
+    queue_url: str | None = None,
+    retry_seconds: int = 0,
+) -> dict[str, Any]:
     """Handles each message of an SQS event and answers which failed, so that only those come back.
 
     A failed message returns when its visibility ends, and after the queue's last receive goes to its dead letters.
+    With `queue_url`, for queues with a long visibility, it returns after `retry_seconds`, or when LaterError says.
     """
 
     def failed(record: dict[str, Any]) -> bool:
         try:
             handle(json.loads(record["body"]))
-        except Exception:
+        except Exception as error:
             log.exception("message %s failed", record["messageId"])
+            if queue_url is not None:
+                seconds = error.seconds if isinstance(error, LaterError) else retry_seconds
+                client("sqs").change_message_visibility(
+                    QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
+                )
             return True
         return False
 
@@ -96,12 +117,3 @@ def run_batch(event: dict[str, Any], handle: Callable[[dict[str, Any]], None], *
         outcomes = list(pool.map(failed, event["Records"]))
     failures = [record["messageId"] for record, is_failed in zip(event["Records"], outcomes, strict=True) if is_failed]
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failures]}
-
-
-def retry_soon(event: dict[str, Any], message_ids: Sequence[str], *, queue_url: str, seconds: int) -> None:
-    """Lets failed messages of a queue with a long visibility come back sooner."""
-    for record in event["Records"]:
-        if record["messageId"] in message_ids:
-            client("sqs").change_message_visibility(
-                QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
-            )

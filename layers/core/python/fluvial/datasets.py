@@ -171,11 +171,10 @@ def complete_upload(
 ) -> Dataset:
     """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset."""
     upload = store.get_upload(caller.account, upload_id)
-    if upload is None or upload.expires <= now():
-        done = store.get(caller.account, upload_id)
-        if done is None:
-            raise NotFoundError("upload", upload_id)
-        return done
+    if upload is None:
+        return _completed(caller, upload_id)
+    if upload.expires <= now():
+        raise ConflictError("The time for this upload is over: open a new one.")
     arrived = blobs.size(upload.incoming)
     if arrived is None:
         raise ConflictError("The file has not arrived yet: send it to the upload's URL first.")
@@ -197,7 +196,7 @@ def complete_upload(
     )
     if not _record(dataset, upload):
         # Another call completed the upload meanwhile.
-        return get(caller, upload.id)
+        return _completed(caller, upload.id)
     return dataset
 
 
@@ -276,6 +275,14 @@ def fail(job: jobs.Job, dataset: Dataset, reason: str, *, now: clock.Now = clock
     failed = replace(dataset, status="failed", failure=reason, updated=moment)
     event = events.happened(dataset.account, "data.failed", failed.described(), at=moment)
     return store.end_ingest(job, failed, event, now=moment)
+
+
+def _completed(caller: Caller, upload_id: int) -> Dataset:
+    """The dataset that an upload became; NotFoundError for an upload that never was, or whose dataset is gone."""
+    try:
+        return get(caller, upload_id)
+    except NotFoundError as error:
+        raise NotFoundError("upload", upload_id) from error
 
 
 def _check_file(filename: str, size: int, format: str | None) -> None:

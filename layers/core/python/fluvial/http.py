@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from fluvial import clock, limits, multipart
 from fluvial.caller import Caller
 from fluvial.config import settings
-from fluvial.errors import FluvialError, InvalidError, NotFoundError
+from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError
 from fluvial.log import log, write_line
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -31,6 +31,7 @@ Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
 """Turns an error (None for a defect of ours) and the request id into status and body."""
 
 JSON = "application/json"
+MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
 MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
 
 
@@ -119,8 +120,17 @@ class App(APIGatewayRestResolver):
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
         return multipart.parse(raw, event.headers.get("content-type") or "")
 
-    def answer(self, status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:
-        return Response(status, JSON, body.model_dump_json(), dict(headers or {}))
+    def answer(self, status: int, body: BaseModel) -> Response[str]:
+        """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut."""
+        text = body.model_dump_json()
+        # Lambda wraps the text in JSON, where a character takes up to six bytes; most answers are far below.
+        if len(text) > MAX_ANSWER_BYTES // 6 and (size := len(json.dumps(text))) > MAX_ANSWER_BYTES:
+            raise TooLargeError(
+                f"The answer has {size} bytes, more than the {MAX_ANSWER_BYTES} that can be sent: ask for fewer items.",
+                field="per_page",
+                limit_bytes=MAX_ANSWER_BYTES,
+            )
+        return Response(status, JSON, text)
 
     def _answer_error(self, error: Exception) -> Response[str]:
         if not isinstance(error, FluvialError):
