@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from reference import data, keys, projects, rows, status, users, webhooks
-from workers import ingest, publish
-
 from fluvial.aws import client
+from reference import data, keys, projects, rows, status, users, webhooks
 from tests import factories
 from tests.factories import request
+from workers import ingest, publish
 
 SERVICES = ("dynamodb", "s3", "sqs", "events")
 CSV = b"a,b\n1,2\n"

@@ -35,7 +35,13 @@ BODY = {
     "tags": ["a", "b"],
     "settings": {"visibility": "private"},
 }
-ITEM = {"id": "proj_06y8z8acp65", "name": "Project", "description": "A description", "created_at": "x", "updated_at": "x"}
+ITEM = {
+    "id": "proj_06y8z8acp65",
+    "name": "Project",
+    "description": "A description",
+    "created_at": "x",
+    "updated_at": "x",
+}
 
 
 def bare_handler() -> Callable[..., Any]:
@@ -57,10 +63,10 @@ def bare_handler() -> Callable[..., Any]:
 def our_handler() -> Callable[..., Any]:
     """The same through make_app: route, caller, limit, pydantic in and out, headers, one line."""
     from pydantic import BaseModel
-    from reference.errors import render
 
     from fluvial.http import make_app
     from fluvial.store import windows
+    from reference.errors import render
 
     windows.count = lambda *_, **__: 1  # type: ignore[assignment]
 

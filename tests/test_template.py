@@ -1,0 +1,233 @@
+"""What template.yaml promises, as tests: samples, permissions, queues, alarms, the gateway's answers, the docs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import pytest
+
+from fluvial.config import PREFIX, Settings
+from tests import template
+from tests.template import ROOT
+
+FUNCTIONS = template.functions()
+TIMES_THE_TIMEOUT = 6  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of every resource of a type, after SAM's transform."""
+    resources = template.expanded()["Resources"]
+    return {name: item.get("Properties", {}) for name, item in resources.items() if item["Type"] == kind}
+
+
+def named(value: Any) -> str:
+    """The logical id that a Ref or GetAtt points at."""
+    if "Ref" in value:
+        return str(value["Ref"])
+    target = value["Fn::GetAtt"]
+    return str(target.split(".")[0] if isinstance(target, str) else target[0])
+
+
+def text_of(value: Any) -> str:
+    """A Sub, Ref or GetAtt as text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+QUEUES = of_type("AWS::SQS::Queue")
+
+
+@cache
+def consumers() -> dict[str, str]:
+    """Function by the queue that it consumes."""
+    return {
+        named(mapping["EventSourceArn"]): named(mapping["FunctionName"])
+        for mapping in of_type("AWS::Lambda::EventSourceMapping").values()
+        if named(mapping["EventSourceArn"]) in QUEUES
+    }
+
+
+def dead_letter_queues() -> set[str]:
+    """Queues that take what could not be done: of queues, of rules, of streams."""
+    found = {
+        named(queue["RedrivePolicy"]["deadLetterTargetArn"]) for queue in QUEUES.values() if "RedrivePolicy" in queue
+    }
+    for rule in of_type("AWS::Events::Rule").values():
+        found |= {named(target["DeadLetterConfig"]["Arn"]) for target in rule["Targets"]}
+    for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
+        if "DestinationConfig" in mapping:
+            found.add(named(mapping["DestinationConfig"]["OnFailure"]["Destination"]))
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_a_sample_event(name: str) -> None:
+    folder, module, _ = FUNCTIONS[name]["Handler"].split(".")
+    sample = ROOT / "events" / folder / f"{module}.json"
+    assert sample.is_file(), f"{name} has no {sample.relative_to(ROOT)}"
+    assert isinstance(json.loads(sample.read_text()), dict)
+
+
+def test_every_sample_event_has_a_function() -> None:
+    samples = {
+        ".".join(path.relative_to(ROOT / "events").with_suffix("").parts) for path in (ROOT / "events").rglob("*.json")
+    }
+    assert samples == {function["Handler"].rsplit(".", 1)[0] for function in FUNCTIONS.values()}
+
+
+def statements(name: str) -> Iterator[dict[str, Any]]:
+    for policy in FUNCTIONS[name]["Policies"]:
+        # Managed policies and SAM's own give more than one function needs.
+        assert set(policy) == {"Statement"}, f"{name} has a policy that is not written out: {policy}"
+        yield from policy["Statement"]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_a_policy_without_a_wildcard_action(name: str) -> None:
+    allowed = list(statements(name))
+    assert allowed
+    for statement in allowed:
+        assert set(statement) == {"Effect", "Action", "Resource"}
+        for action in listed(statement["Action"]):
+            assert "*" not in action, f"{name} may {action}"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_function_may_touch_more_than_named_resources(name: str) -> None:
+    for statement in statements(name):
+        for resource in listed(statement["Resource"]):
+            text = text_of(resource)
+            assert text != "*", f"{name} may {statement['Action']} on everything"
+            assert not text.endswith(":*"), f"{name} may {statement['Action']} on {text}"
+            # A prefix of the bucket, not all that is in it.
+            assert "${Bucket.Arn}/*" not in text, f"{name} may {statement['Action']} on the whole bucket"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_the_settings_of_what_it_may_touch(name: str) -> None:
+    variables = FUNCTIONS[name].get("Environment", {}).get("Variables", {})
+    everyone = template.written()["Globals"]["Function"]["Environment"]["Variables"]
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    assert set(variables) | set(everyone) <= known
+    touches_the_bucket = any("Bucket.Arn" in text_of(statement["Resource"]) for statement in statements(name))
+    assert ("FLUVIAL_BUCKET" in variables) == touches_the_bucket
+
+
+@pytest.mark.parametrize("queue", sorted(consumers()))
+def test_a_queue_with_a_consumer_has_dead_letters_and_time_enough(queue: str) -> None:
+    properties, function = QUEUES[queue], consumers()[queue]
+    assert "RedrivePolicy" in properties, f"{queue} has no dead letters"
+    timeout = FUNCTIONS[function].get("Timeout", template.written()["Globals"]["Function"]["Timeout"])
+    assert properties["VisibilityTimeout"] >= TIMES_THE_TIMEOUT * timeout
+
+
+def test_every_consumer_answers_for_each_message() -> None:
+    for name, mapping in of_type("AWS::Lambda::EventSourceMapping").items():
+        if named(mapping["EventSourceArn"]) in QUEUES:
+            assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+def test_every_target_of_a_rule_has_dead_letters() -> None:
+    for name, rule in of_type("AWS::Events::Rule").items():
+        assert all("DeadLetterConfig" in target for target in rule["Targets"]), name
+
+
+@pytest.mark.parametrize("queue", sorted(QUEUES))
+def test_queues_are_encrypted_and_keep_messages_as_long_as_they_can(queue: str) -> None:
+    assert QUEUES[queue]["SqsManagedSseEnabled"] is True
+    assert QUEUES[queue]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+
+
+@pytest.mark.parametrize("queue", sorted(dead_letter_queues()))
+def test_every_dead_letter_queue_has_an_alarm(queue: str) -> None:
+    alarms = [
+        alarm
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if any(
+            dimension["Name"] == "QueueName" and named(dimension["Value"]) == queue for dimension in alarm["Dimensions"]
+        )
+    ]
+    assert alarms, f"nobody is told of messages in {queue}"
+    for alarm in alarms:
+        assert (alarm["Namespace"], alarm["Threshold"]) == ("AWS/SQS", 0)
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+def test_table_and_bucket_outlive_the_stack_and_can_be_restored() -> None:
+    resources = template.written()["Resources"]
+    for name in ("Table", "Bucket"):
+        assert (resources[name]["DeletionPolicy"], resources[name]["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    table, bucket = resources["Table"]["Properties"], resources["Bucket"]["Properties"]
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+def gateway_responses() -> dict[str, Any]:
+    found: dict[str, Any] = template.written()["Resources"]["ReferenceApi"]["Properties"]["GatewayResponses"]
+    return found
+
+
+@pytest.mark.parametrize("kind", gateway_responses())
+def test_what_the_gateway_answers_itself_is_in_the_envelope(kind: str) -> None:
+    response = gateway_responses()[kind]
+    body = json.loads(response["ResponseTemplates"]["application/json"])
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["code", "message", "field", "request_id"]
+    assert re.fullmatch(r"[A-Z_]+", body["error"]["code"])
+    assert re.fullmatch(r"[A-Z].*\.", body["error"]["message"])
+    assert (body["error"]["field"], body["error"]["request_id"]) == (None, "req_$context.requestId")
+    headers = response["ResponseParameters"]["Headers"]
+    assert headers["X-Request-Id"] == "context.requestId"
+    assert ("Retry-After" in headers) == (response.get("StatusCode") == 429)
+
+
+def test_every_kind_of_refusal_by_the_gateway_has_its_status() -> None:
+    statuses = {kind: response.get("StatusCode") for kind, response in gateway_responses().items()}
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(statuses)
+    for kind, status in {
+        "UNAUTHORIZED": 401,
+        "ACCESS_DENIED": 401,
+        "INVALID_API_KEY": 401,
+        "MISSING_AUTHENTICATION_TOKEN": 404,
+        "RESOURCE_NOT_FOUND": 404,
+        "REQUEST_TOO_LARGE": 413,
+        "THROTTLED": 429,
+        "QUOTA_EXCEEDED": 429,
+        "INTEGRATION_TIMEOUT": 504,
+    }.items():
+        assert statuses[kind] == status
+
+
+def test_only_the_status_is_open_to_all() -> None:
+    open_routes = [
+        event["Properties"]["Path"]
+        for function in FUNCTIONS.values()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "Api" and event["Properties"].get("Auth", {}).get("Authorizer") == "NONE"
+    ]
+    assert open_routes == ["/status"]
+
+
+def operations() -> str:
+    page = ROOT / "docs" / "operations.md"
+    assert page.is_file(), "docs/operations.md is not written"
+    return page.read_text()
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
+def test_every_setting_is_in_the_docs(field: str) -> None:
+    assert PREFIX + field.upper() in operations()
+
+
+@pytest.mark.parametrize("parameter", template.written()["Parameters"])
+def test_every_parameter_is_in_the_docs(parameter: str) -> None:
+    assert re.search(rf"\b{parameter}\b", operations())
