@@ -1,7 +1,7 @@
 """CPU of a warm request through our HTTP layer, limit and log line included, against a bare dictionary dispatch.
 
 Both read a POST of 8 fields and answer 20 items; the counter of the limit is stubbed, for it is DynamoDB's time.
-Run: python tests/bench/requests.py. Prints the ratio: median over interleaved rounds in one process.
+Run: python tests/bench/warm.py. Prints the ratio: median over interleaved rounds in one process.
 """
 
 from __future__ import annotations
