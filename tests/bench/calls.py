@@ -17,11 +17,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions"), str(ROOT / "layers/core/pyth
 
 
 def main() -> None:
-    from tests import costs, in_moto, template
+    from tests import in_moto, template
 
     os.environ.update(in_moto.ENVIRONMENT)
     with in_moto.stack(json.dumps(template.data_plane())) as (resources, settings):
         os.environ.update(settings)
+        # Only now: a handler reads its settings when it is imported.
+        from tests import costs
+
         with contextlib.redirect_stderr(io.StringIO()):
             measured = costs.measure(resources)
     for route, calls in measured.items():
