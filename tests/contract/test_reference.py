@@ -44,7 +44,8 @@ def document() -> dict[str, Any]:
 def test_the_document_is_answered_as_it_says(account: Client, scenario: dict[str, Any]) -> None:
     kept: dict[str, str] = {}
     for step in scenario["steps"]:
-        run(account, step, kept)
+        for _ in range(step.get("times", 1)):
+            run(account, step, kept)
 
 
 def test_every_endpoint_of_the_document_is_executed_or_listed_as_not_yet_served() -> None:
@@ -166,7 +167,5 @@ def at(body: Any, path: str) -> Any:
 def route(sent: str) -> str:
     """`GET /projects/${project}?x=1` as the document writes it: `GET /projects/{id}`."""
     method, path = sent.split("?")[0].split(" ", 1)
-    parts = [
-        "{id}" if part.startswith("${") or re.match(r"(proj|data)_", part) else part for part in path.split("/")
-    ]
+    parts = ["{id}" if part.startswith("${") or re.match(r"(proj|data)_", part) else part for part in path.split("/")]
     return f"{method} {'/'.join(parts)}"

@@ -17,7 +17,9 @@ def small_limit(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_exactly_the_limit_passes_in_a_window_and_remaining_counts_down() -> None:
     caller = factories.new_caller(plan="free")
-    windows = [limits.spend(caller, api="reference", now=lambda moment=NOON + second * 1000: moment) for second in (0, 1, 59)]
+    windows = [
+        limits.spend(caller, api="reference", now=lambda moment=NOON + second * 1000: moment) for second in (0, 1, 59)
+    ]
     assert [window.remaining for window in windows] == [2, 1, 0]
     assert {window.reset for window in windows} == {NOON // 1000 + 60}
     for _ in range(3):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reference.projects import handler
 
 from fluvial.caller import Caller
 from fluvial.store import table
+from reference.projects import handler
 from tests import factories
 from tests.factories import answer, request
 
@@ -42,7 +42,10 @@ def test_a_created_project_is_answered_whole_and_recorded_with_its_event(caller:
         "created_at": project["created_at"],
         "updated_at": project["created_at"],
     }
-    assert answer(handler, request("GET", "/projects/{id}", caller=caller, path={"id": project["id"]})) == (200, project)
+    assert answer(handler, request("GET", "/projects/{id}", caller=caller, path={"id": project["id"]})) == (
+        200,
+        project,
+    )
     assert events_of(caller) == ["project.created"]
 
 
@@ -65,7 +68,9 @@ def test_an_update_changes_only_what_it_names(caller: Caller) -> None:
 def test_a_description_can_be_cleared_and_a_name_cannot(caller: Caller) -> None:
     project = create(caller, name="Before", description="Gone soon")
     put = {"caller": caller, "path": {"id": project["id"]}}
-    assert answer(handler, request("PUT", "/projects/{id}", body={"description": None}, **put))[1]["description"] is None
+    assert (
+        answer(handler, request("PUT", "/projects/{id}", body={"description": None}, **put))[1]["description"] is None
+    )
     status, refusal = answer(handler, request("PUT", "/projects/{id}", body={"name": None}, **put))
     assert (status, refusal["error"]["field"]) == (400, "name")
 
@@ -143,6 +148,9 @@ def test_a_page_past_the_end_is_empty_and_leads_back(caller: Caller) -> None:
         ({"page": "0"}, "page", "at least 1"),
         ({"page": "one"}, "page", "a whole number"),
         ({"page": "1.5"}, "page", "a whole number"),
+        ({"page": "1_0"}, "page", "a whole number"),
+        ({"page": " 1"}, "page", "a whole number"),
+        ({"page": "9" * 5000}, "page", "a whole number"),
         ({"sort": "colour"}, "sort", "'created_at', 'updated_at' or 'name'"),
         ({"order": "up"}, "order", "'asc' or 'desc'"),
     ],
@@ -165,6 +173,8 @@ def test_a_bad_parameter_is_refused_by_name(caller: Caller, query: dict[str, str
         ('{"name": null}', "name"),
         ('{"name": ""}', "name"),
         ('{"name": "  "}', "name"),
+        ('{"name": "\\u200b"}', "name"),
+        ('{"name": "n", "settings": {"x": 0.12345678901234567890123}}', None),
         ('{"name": "a\\u0000b"}', "name"),
         ('{"name": "' + "n" * 201 + '"}', "name"),
         ('{"name": "n", "description": 5}', "description"),

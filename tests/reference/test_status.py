@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from reference.status import handler
 
 from fluvial import VERSION, config
+from reference.status import handler
 from tests.factories import CONTEXT, answer, request
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reference.users import handler
 
 from fluvial import accounts, ids
 from fluvial.caller import Caller
 from fluvial.store import accounts as store
+from reference.users import handler
 from tests import factories
 from tests.factories import answer, request
 

@@ -96,7 +96,8 @@ def test_a_file_in_a_form_is_stored(sam: Sam, account: Account) -> None:
     stored = [
         sam.client("s3").get_object(Bucket=sam.stack.bucket, Key=key)["Body"].read().decode()
         for key in _objects(sam, f"incoming/{number(account.ids['account'])}/")
-    ] == [CSV.replace("\n", "\r\n")]
+    ]
+    assert stored == [CSV.replace("\n", "\r\n")]
 
 
 @of("reference.rows.handler")

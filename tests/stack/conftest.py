@@ -9,16 +9,28 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from local import aws
 from local import stack as stacks
 from local.state import Stack
 from tests.contract.client import Client
 
-NewAccount = Callable[..., Client]
+
+@dataclass(frozen=True, slots=True)
+class Account(Client):
+    """An account of its own on a running stack, as a client with its first key."""
+
+    id: str = ""
+    email: str = ""
+
+
+NewAccount = Callable[..., Account]
 
 
 @contextlib.contextmanager
@@ -64,19 +76,36 @@ def guarded_stack(run_folder: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 def new_account(stack: Stack) -> NewAccount:
-    """Makes an account on the stack and returns a client with its first key."""
-
-    def make(plan: str = "professional") -> Client:
+    def make(plan: str = "professional") -> Account:
         return account_on(stack, plan)
 
     return make
 
 
 @pytest.fixture
-def account(new_account: NewAccount) -> Client:
+def account(new_account: NewAccount) -> Account:
     return new_account()
 
 
-def account_on(running: Stack, plan: str = "professional", name: str = "John Doe") -> Client:
+def account_on(running: Stack, plan: str = "professional", name: str = "John Doe") -> Account:
     made = stacks.create_account(running, f"{secrets.token_hex(6)}@example.com", plan, name)
-    return Client(running.base_url("reference"), made["api_key"])
+    return Account(running.base_url("reference"), made["api_key"], made["account_id"], made["email"])
+
+
+def things_of(running: Stack, account: Account) -> Counter[str]:
+    """How many things of each kind the account has in the table and in the bucket."""
+    number = account.id.removeprefix("acc_")
+    kinds = ("projects", "datasets", "uploads", "jobs", "events", "endpoints", "keys")
+    dynamodb, s3 = aws.client("dynamodb", running.port), aws.client("s3", running.port)
+    found = Counter[str]()
+    for kind in kinds:
+        found[kind] = dynamodb.query(
+            TableName=running.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"a#{number}#{kind}"}},
+            Select="COUNT",
+        )["Count"]
+    for folder in ("incoming", "sources", "datasets"):
+        listed = s3.list_objects_v2(Bucket=running.bucket, Prefix=f"{folder}/{number}/")
+        found[f"{folder}/"] = listed["KeyCount"]
+    return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticKnownError
 
 from fluvial import clock, ids, paging
 from fluvial.errors import InvalidError, NotFoundError
@@ -54,11 +56,18 @@ def parse_time(field: str, text: str) -> int:
 # ---------------------------------------------------------------- pages
 
 
+def _digits(text: str) -> str:
+    """Only what a whole number is written with: Python would also read `1_0`, ` 1 ` and `1.0`."""
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise PydanticKnownError("int_parsing")
+    return text
+
+
 class PageQuery(BaseModel):
     """Where in a list."""
 
-    page: Annotated[int, Field(ge=1, le=10**9)] = 1
-    per_page: Annotated[int, Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+    page: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=10**9)] = 1
+    per_page: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
 
     @property
     def offset(self) -> int:

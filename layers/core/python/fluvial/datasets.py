@@ -180,7 +180,7 @@ def complete_upload(
         raise ConflictError("The file has not arrived yet: send it to the upload's URL first.")
     if arrived != upload.size:
         reason = f"The file that arrived has {arrived} bytes, not the {upload.size} that were announced: send it again."
-        raise ConflictError(reason, field="size")
+        raise ConflictError(reason)
     moment = now()
     dataset = Dataset(
         id=upload.id,
@@ -299,5 +299,5 @@ def _record(dataset: Dataset, upload: Upload | None = None) -> bool:
     event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created)
     outcome = store.create(dataset, job, event, upload)
     if outcome == "project_gone":
-        raise NotFoundError("project", dataset.project, field="project_id")
+        raise NotFoundError("project", dataset.project, field=None if upload else "project_id")
     return outcome == "created"

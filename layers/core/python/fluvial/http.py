@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -31,6 +33,8 @@ Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
 """Turns an error (None for a defect of ours) and the request id into status and body."""
 
 JSON = "application/json"
+# Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
+LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
 MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
 MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
 
@@ -99,11 +103,15 @@ class App(APIGatewayRestResolver):
     def body(self, model: type[Model]) -> Model:
         """The JSON body, whatever its label says: some clients of these APIs send none or a wrong one."""
         try:
-            return model.model_validate_json(self.current_event.decoded_body or "", strict=True)
+            text = self.current_event.decoded_body or ""
+            found = model.model_validate_json(text, strict=True)
         except UnicodeDecodeError as error:
             raise InvalidError(None, f"The body is not valid UTF-8: {error.reason} at byte {error.start}.") from error
         except ValidationError as error:
             raise invalid(error) from error
+        if LONG_NUMBER.search(text):
+            json.loads(text, parse_float=_exact)
+        return found
 
     def query(self, model: type[Model]) -> Model:
         """The query parameters; those that the model does not know are left alone."""
@@ -150,6 +158,15 @@ def make_app(api: str, render: Render) -> App:
     return App(api, render)
 
 
+def _exact(text: str) -> float:
+    """The number, if a 64-bit float keeps all its digits; else InvalidError, for it would change silently."""
+    number = float(text)
+    if Decimal(text) != Decimal(repr(number)):
+        reason = f"The number {text[:MAX_SHOWN]} has more digits than a 64-bit float keeps: send it as a string."
+        raise InvalidError(None, reason, value=text[:MAX_SHOWN])
+    return number
+
+
 def invalid(error: ValidationError) -> InvalidError:
     """The first complaint of pydantic in our words: which field, what was given, what is allowed."""
     first = error.errors(include_url=False)[0]
@@ -177,6 +194,7 @@ _ALLOWED: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_type": lambda _: "a string",
     "int_type": lambda _: "a whole number",
     "int_parsing": lambda _: "a whole number",
+    "int_parsing_size": lambda _: "a whole number",
     "int_from_float": lambda _: "a whole number",
     "bool_type": lambda _: "true or false",
     "dict_type": lambda _: "an object",

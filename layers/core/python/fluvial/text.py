@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from fluvial.errors import InvalidError
 
 
 def checked_line(field: str, text: str, max_length: int) -> str:
     """The text, if it is one line that shows something; else InvalidError. It is never trimmed: it is the caller's."""
     allowed = f"1-{max_length} characters"
-    if not text.strip():
-        raise InvalidError(field, f"'{field}' must not be empty.", value=text, constraint=allowed)
     if any(ord(character) < 32 or character == "\x7f" for character in text):
         raise InvalidError(field, f"'{field}' must not contain control characters.", value=text, constraint=allowed)
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+        raise InvalidError(
+            field, f"'{field}' must not be empty: it has to show something.", value=text, constraint=allowed
+        )
     return checked_text(field, text, max_length)
 
 
