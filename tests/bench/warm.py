@@ -115,6 +115,11 @@ def main() -> None:
     event = request("POST", "/projects", caller=Caller(1, 1, 1, "professional", frozenset("*")), body=BODY)
     ours, bare = our_handler(), bare_handler()
     pairs = []
+    for handler in (ours, bare):
+        with contextlib.redirect_stderr(io.StringIO()):
+            answer = handler(event, None)
+        if answer["statusCode"] != 201 or len(json.loads(answer["body"])["data"]) != 20:
+            raise SystemExit(f"not what is to be measured: {answer}")
     with contextlib.redirect_stderr(io.StringIO()):
         for _ in range(ROUNDS):
             pairs.append((cpu_microseconds(ours, event), cpu_microseconds(bare, event)))
