@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 UV_VERSION := 0.13.9
 UV := .venv/bin/uv
+# What the machine trusts, uv trusts: behind a company's proxy its own list is not enough.
+export UV_SYSTEM_CERTS := 1
 LOCAL := .venv/bin/python -m local
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" .venv-sam/bin/sam
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)

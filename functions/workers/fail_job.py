@@ -10,7 +10,7 @@ from fluvial.store import datasets as store
 from fluvial.store import jobs as stored_jobs
 from workers.messages import parse_job
 
-REASON = "The file could not be processed: the work on it stopped without an answer three times."
+REASON = "The file could not be processed: the work on it stopped without an answer again and again."
 LEASE_MILLISECONDS = 1 * clock.MINUTE
 
 
