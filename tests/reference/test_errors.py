@@ -165,3 +165,13 @@ def test_no_answer_repeats_more_than_a_part_of_what_was_sent(caller: Caller) -> 
         status, refusal = answer(handler, event)
         assert status in (400, 404)
         assert len(json.dumps(refusal)) < 1_000
+
+
+def test_an_answer_that_lambda_could_not_carry_is_refused_and_never_cut(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(handler, request("POST", "/projects", caller=caller, body={"name": "n" * 200}))
+    monkeypatch.setattr("fluvial.http.MAX_ANSWER_BYTES", 200)
+    status, refusal = answer(handler, request("GET", "/projects", caller=caller))
+    assert (status, refusal["error"]["code"], refusal["error"]["field"]) == (413, "PAYLOAD_TOO_LARGE", "per_page")
+    assert "ask for fewer items" in refusal["error"]["message"]
