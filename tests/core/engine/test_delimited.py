@@ -389,3 +389,10 @@ def test_rejects_can_be_paged(tmp_path):
     lines = [reject["line"] for reject in read_rejects(take.out / "rejects.ndjson", 2, 3)]
     assert lines == [7, 9, 11]
     assert json.loads((take.out / "rejects.ndjson").read_text().splitlines()[0])["raw"] == "3"
+
+
+def test_a_character_that_divides_few_lines_is_no_delimiter(tmp_path: Path) -> None:
+    lines = ["prose without anything"] * 8 + ["here; a semicolon", "and; another"]
+    manifest, rows = take(tmp_path, "\n".join(["note", *lines]))
+    assert manifest.rejected == 0
+    assert rows == [{"note": line} for line in lines]

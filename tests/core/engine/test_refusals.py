@@ -37,6 +37,7 @@ PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000, mtime=0)
         (b"\xef\xbb\xbfname,age", "The file has a header but no rows."),
         (b"a,b\n1,x\n2,y\0z\n", "Line 3 contains a NUL byte, which text never has; save the file as plain text in UTF-8."),
         (bytes(range(256)) * 20, "The file is binary, not a table in text form; export it as CSV."),
+        (b"\x7fELF" + b"\x02\0\0\0\0\0\0>A" * 100, "The file is binary, not a table in text form; export it as CSV."),
         ("a,b\n1,2\n".encode("utf-16-le"), "The file looks like UTF-16 without a byte order mark; save it as UTF-8."),
         ("a,b\n1,2\n".encode("utf-32"), "The file is written in UTF-32; save it as UTF-8."),
         (b"PK\x03\x04....", "The file is a ZIP archive or an Excel workbook (XLSX), which is not read yet; export it as CSV."),

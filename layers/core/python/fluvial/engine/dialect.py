@@ -119,6 +119,11 @@ class Grammar:
         return Record(start, ended.start(), ended.end(), cells, (cause, column))
 
 
+# A character that divides fewer records than this into as many cells is no delimiter, but part of the text: one
+# column keeps every record, where a delimiter would reject most.
+LEAST_FIT = 1 / 3
+
+
 @dataclass(frozen=True)
 class Detected:
     """The dialect with the number of columns, whether the first such record is a header, and the reasons."""
@@ -141,7 +146,7 @@ def detect(sample: bytes, *, complete: bool, tabs: bool = False) -> Detected:
             dialect = Dialect(delimiter, quote, escape)
             records = _read(sample, dialect, complete=complete)
             width, fit = _width_and_fit(records)
-            if width > 1 and (best is None or fit > best[0]):
+            if width > 1 and fit >= LEAST_FIT and (best is None or fit > best[0]):
                 best = (fit, dialect, width, records)
     if best is None:
         dialect = Dialect("\t" if tabs else None)

@@ -234,7 +234,9 @@ def _refuse_binary(head: bytes, filename: str) -> None:
     """A NUL or many control characters: binary, or UTF-16 without its mark. The rare NUL is named by line later."""
     sample = head[: 64 * 1024]
     controls = len(sample.translate(None, bytes(range(32, 256)) + b"\t\n\r\f\x1b"))
-    if sample.count(0) > len(sample) // 4 and controls < len(sample) * 3 // 4:
+    # Latin text in UTF-16 has its NULs at every other byte; those of a program lie anywhere.
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if max(even, odd) * 4 > len(sample) and min(even, odd) * 20 < max(even, odd):
         raise UnreadableFileError(
             "The file looks like UTF-16 without a byte order mark; save it as UTF-8.", value=filename
         )
