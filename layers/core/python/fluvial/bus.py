@@ -17,6 +17,8 @@ BATCH = 10  # entries of one PutEvents or SendMessageBatch call
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.1
 
+Wire = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,41 +43,49 @@ def publish(entries: Sequence[Entry]) -> None:
     After a failure it is unknown which arrived: the caller sends all again, and consumers know them by their id.
     """
     bus = settings().need("bus")
-    waiting = [
-        {"EventBusName": bus, "Source": entry.source, "DetailType": entry.type, "Detail": json.dumps(entry.detail)}
-        for entry in entries
-    ]
-    for attempt in range(ATTEMPTS):
-        refused = []
-        for start in range(0, len(waiting), BATCH):
-            batch = waiting[start : start + BATCH]
-            results = client("events").put_events(Entries=batch)["Entries"]
-            refused += [entry for entry, result in zip(batch, results, strict=True) if "ErrorCode" in result]
-        if not refused:
-            return
-        waiting = refused
-        time.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
-    raise RuntimeError(f"the bus refused {len(waiting)} of {len(entries)} events")
+
+    def put(batch: list[Wire]) -> list[Wire]:
+        results = client("events").put_events(Entries=batch)["Entries"]
+        return [entry for entry, result in zip(batch, results, strict=True) if "ErrorCode" in result]
+
+    _until_taken(
+        [
+            {"EventBusName": bus, "Source": entry.source, "DetailType": entry.type, "Detail": json.dumps(entry.detail)}
+            for entry in entries
+        ],
+        put,
+        "bus",
+    )
 
 
 def send(queue_url: str, messages: Sequence[Message]) -> None:
     """Puts all messages into the queue, those that it refuses again; raises if some still are refused at the end."""
-    waiting = [
-        {"Id": str(position), "MessageBody": json.dumps(message.body), "DelaySeconds": message.delay_seconds}
-        for position, message in enumerate(messages)
-    ]
+
+    def put(batch: list[Wire]) -> list[Wire]:
+        failed = client("sqs").send_message_batch(QueueUrl=queue_url, Entries=batch).get("Failed", ())
+        ids = {failure["Id"] for failure in failed}
+        return [entry for entry in batch if entry["Id"] in ids]
+
+    _until_taken(
+        [
+            {"Id": str(position), "MessageBody": json.dumps(message.body), "DelaySeconds": message.delay_seconds}
+            for position, message in enumerate(messages)
+        ],
+        put,
+        "queue",
+    )
+
+
+def _until_taken(entries: list[Wire], put: Callable[[list[Wire]], list[Wire]], where: str) -> None:
+    """Puts entries in batches, and those that `put` gives back as refused again after a growing pause."""
+    waiting = entries
     for attempt in range(ATTEMPTS):
-        refused = []
-        for start in range(0, len(waiting), BATCH):
-            batch = waiting[start : start + BATCH]
-            failed = client("sqs").send_message_batch(QueueUrl=queue_url, Entries=batch).get("Failed", ())
-            ids = {failure["Id"] for failure in failed}
-            refused += [entry for entry in batch if entry["Id"] in ids]
-        if not refused:
+        batches = [waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH)]
+        waiting = [refused for batch in batches for refused in put(batch)]
+        if not waiting:
             return
-        waiting = refused
         time.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
-    raise RuntimeError(f"the queue refused {len(waiting)} of {len(messages)} messages")
+    raise RuntimeError(f"the {where} refused {len(waiting)} of {len(entries)}")
 
 
 class LaterError(Exception):
