@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from fluvial.aws import client
-from reference import data, keys, projects, rows, status, users, webhooks
+from reference import analytics, data, events, jobs, keys, projects, rows, status, users, webhooks
 from tests import factories
 from tests.factories import request
 from workers import ingest, publish
@@ -86,7 +86,19 @@ def measure(resources: dict[str, str]) -> dict[str, list[str]]:
     call(webhooks.handler, "GET", "/webhooks/{id}/deliveries", path=of_endpoint)
     call(keys.handler, "GET", "/keys")
     key = call(keys.handler, "POST", "/keys", body={"name": "Measured"})
-    call(keys.handler, "DELETE", "/keys/{id}", path={"id": key["id"]})
+    rolled = call(keys.handler, "POST", "/keys/{id}/roll", path={"id": key["id"]}, body={})
+    call(keys.handler, "DELETE", "/keys/{id}", path={"id": rolled["id"]})
+    call(users.handler, "GET", "/users")
+    user = call(users.handler, "POST", "/users", body={"email": "measured@example.com", "role": "viewer"})
+    answered = factories.answer(
+        keys.handler, request("POST", "/keys", caller=caller, body={"name": "Theirs", "user_id": user["id"]})
+    )
+    assert answered[0] == 201
+    call(users.handler, "PUT", "/users/{id}", path={"id": user["id"]}, body={"role": "editor"})
+    call(users.handler, "DELETE", "/users/{id}", path={"id": user["id"]})
+    call(events.handler, "GET", "/events")
+    call(jobs.handler, "GET", "/jobs/{id}", path={"id": ids.spell(ids.JOB, dataset.job)})
+    call(analytics.handler, "GET", "/analytics/usage")
     call(users.handler, "GET", "/users/me")
     call(users.handler, "PUT", "/users/me", body={"name": "Measured"})
     return measured
@@ -110,8 +122,8 @@ def _form(project_id: str) -> dict[str, Any]:
 def _ready_dataset(caller: Any, project: Any, resources: dict[str, str]) -> Any:
     dataset = factories.new_dataset(caller, project, CSV)
     table = client("dynamodb").scan(TableName=resources["Table"])["Items"]
-    jobs = [item for item in table if item["type"]["S"] == "job"]
-    publish.handler({"Records": [{"dynamodb": {"NewImage": item}} for item in jobs]}, None)
+    recorded = [item for item in table if item["type"]["S"] == "job"]
+    publish.handler({"Records": [{"dynamodb": {"NewImage": item}} for item in recorded]}, None)
     url = resources["IngestQueue"]
     (message,) = client("sqs").receive_message(QueueUrl=url)["Messages"]
     record = {"messageId": "m", "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from fluvial import accounts, datasets, projects
+from fluvial import accounts, clock, datasets, keys, projects
 from fluvial.caller import Caller
+from fluvial.store import api_keys
 
 CONTEXT = SimpleNamespace(function_name="test", aws_request_id="test", memory_limit_in_mb=1024)
 
@@ -20,7 +21,20 @@ def new_caller(plan: str = "professional", scopes: tuple[str, ...] = ("*",)) -> 
     """The owner of a new account."""
     address = f"{secrets.token_hex(6)}@example.com"
     account, user, _ = accounts.create(email=address, plan=plan)
-    return Caller(account.id, user.id, key=account.id, plan=plan, scopes=frozenset(scopes))
+    return Caller(account.id, user.id, key=account.id, plan=plan, scopes=frozenset(scopes), role=user.role)
+
+
+def new_member(caller: Caller, role: str) -> accounts.User:
+    """Another user of the caller's account."""
+    return accounts.invite(caller, email=f"{secrets.token_hex(6)}@example.com", role=role)
+
+
+def caller_of(secret: str) -> Caller:
+    """Who calls with this key, as the authorizer finds it; LookupError where it opens nothing."""
+    found = api_keys.identify(keys.digest(secret), now=clock.now())
+    if found is None:
+        raise LookupError("this key opens nothing")
+    return found[0]
 
 
 def new_project(caller: Caller, name: str = "A project") -> projects.Project:
@@ -56,6 +70,8 @@ def request(
             "key": str(caller.key),
             "plan": caller.plan,
             "scopes": " ".join(sorted(caller.scopes)),
+            "role": caller.role,
+            **({} if caller.project is None else {"project": str(caller.project)}),
         }
     return {
         "httpMethod": method,

@@ -1,17 +1,24 @@
 """Turns the credential of a request into an identity.
 
 A Deny is all that a bad credential gets: malformed, unknown, revoked and expired look alike, and each API's gateway
-responses word the 401. A malformed key, a typo included, costs no read; any other costs one.
+responses word the 401. A malformed key, a typo included, costs no read; any other costs one. A good one costs a write
+where its use was not noted in the last minute.
 """
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
 from fluvial import clock, keys
 from fluvial.caller import Caller
-from fluvial.log import write_line
+from fluvial.log import log, write_line
 from fluvial.store import api_keys
+
+NOTE_SECONDS = 1.0
+MAX_NOTED = 10_000
+# When this process last noted a key's use: the table decides, this only spares it most questions.
+noted: dict[int, int] = {}
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
@@ -21,6 +28,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     if found is None:
         return _policy("nobody", "Deny", event["methodArn"])
     caller, gateway_key = found
+    _note_use(caller)
     return {
         **_policy(str(caller.key), "Allow", event["methodArn"]),
         "usageIdentifierKey": gateway_key,
@@ -30,6 +38,8 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
             "key": str(caller.key),
             "plan": caller.plan,
             "scopes": " ".join(sorted(caller.scopes)),
+            "role": caller.role,
+            **({} if caller.project is None else {"project": str(caller.project)}),
         },
     }
 
@@ -47,6 +57,27 @@ def _identify(secret: str) -> tuple[Caller, str] | None:
     if not keys.well_formed(secret):
         return None
     return api_keys.identify(keys.digest(secret), now=clock.now())
+
+
+def _note_use(caller: Caller) -> None:
+    """Notes that the key is used. A request never fails for it, nor waits long: a later one notes it as well."""
+    moment = clock.now()
+    if moment - noted.get(caller.key, 0) < keys.NOTED_EVERY_MILLISECONDS:
+        return
+    if len(noted) >= MAX_NOTED:
+        noted.clear()
+    noted[caller.key] = moment
+    # botocore would try for longer than this function may take.
+    writer = Thread(target=_write_use, args=(caller,), daemon=True)
+    writer.start()
+    writer.join(NOTE_SECONDS)
+
+
+def _write_use(caller: Caller) -> None:
+    try:
+        keys.note_use(caller)
+    except Exception:
+        log.warning("the use of a key was not noted", exc_info=True)
 
 
 def _policy(principal: str, effect: str, method: str) -> dict[str, Any]:

@@ -20,34 +20,45 @@ app = make_app("reference", render)
 def upload_data() -> Response[str]:
     caller, form = app.caller("data:write"), app.form()
     _check_names(form)
-    file = _file(form)
-    dataset = datasets.receive(
+    file, project_id = _file(form), common.parse_id("project", _field(form, "project_id"), field="project_id")
+    return app.once(
         caller,
-        project_id=common.parse_id("project", _field(form, "project_id"), field="project_id"),
-        filename=file.filename,
-        data=file.data,
-        format=form.fields.get("format"),
+        form.said(),
+        lambda once: datasets.receive(
+            caller,
+            project_id=project_id,
+            filename=file.filename,
+            data=file.data,
+            format=form.fields.get("format"),
+            once=once,
+        ),
+        shapes.DataItem.from_core,
     )
-    return app.answer(201, shapes.DataItem.from_core(dataset))
 
 
 @app.post("/data/uploads")
 def open_upload() -> Response[str]:
     caller, body = app.caller("data:write"), app.body(shapes.UploadOpen)
-    upload, form = datasets.open_upload(
+    project_id = common.parse_id("project", body.project_id, field="project_id")
+    return app.once(
         caller,
-        project_id=common.parse_id("project", body.project_id, field="project_id"),
-        filename=body.filename,
-        size=body.size,
-        format=body.format,
+        body.said(),
+        lambda once: datasets.open_upload(
+            caller, project_id=project_id, filename=body.filename, size=body.size, format=body.format, once=once
+        ),
+        lambda opened: shapes.Upload.from_core(*opened),
     )
-    return app.answer(201, shapes.Upload.from_core(upload, form))
 
 
 @app.post("/data/uploads/<id>/complete")
 def complete_upload(id: str) -> Response[str]:
-    dataset = datasets.complete_upload(app.caller("data:write"), common.parse_id("upload", id))
-    return app.answer(201, shapes.DataItem.from_core(dataset))
+    caller, upload_id = app.caller("data:write"), common.parse_id("upload", id)
+    return app.once(
+        caller,
+        b"",
+        lambda once: datasets.complete_upload(caller, upload_id, once=once),
+        shapes.DataItem.from_core,
+    )
 
 
 @app.get("/data/<id>")

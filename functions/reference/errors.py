@@ -12,6 +12,7 @@ from fluvial.errors import (
     InvalidError,
     LimitedError,
     NotFoundError,
+    ReusedKeyError,
     TooLargeError,
     UnauthenticatedError,
 )
@@ -22,6 +23,7 @@ TABLE: dict[type[FluvialError], tuple[int, str]] = {
     NotFoundError: (404, "RESOURCE_NOT_FOUND"),
     InvalidError: (400, "VALIDATION_ERROR"),
     ConflictError: (409, "CONFLICT"),
+    ReusedKeyError: (422, "IDEMPOTENCY_KEY_REUSED"),
     TooLargeError: (413, "PAYLOAD_TOO_LARGE"),
     LimitedError: (429, "RATE_LIMIT_EXCEEDED"),
 }
@@ -32,6 +34,8 @@ PREFIXES = {
     "key": ids.KEY,
     "upload": ids.UPLOAD,
     "endpoint": ids.ENDPOINT,
+    "user": ids.USER,
+    "job": ids.JOB,
 }
 
 

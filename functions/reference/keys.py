@@ -23,8 +23,34 @@ def list_keys() -> Response[str]:
 @app.post("/keys")
 def create_key() -> Response[str]:
     caller, body = app.caller("keys:write"), app.body(shapes.KeyCreate)
-    key, secret = keys.create(caller, name=body.name, scopes=body.scopes, expires=body.expires())
-    return app.answer(201, shapes.NewKey.shown_once(key, secret))
+    return app.once(
+        caller,
+        body.said(),
+        lambda once: keys.create(
+            caller,
+            name=body.name,
+            scopes=body.scopes,
+            expires=body.expires(),
+            type=body.type,
+            user_id=body.user(),
+            project_id=body.project(),
+            once=once,
+        ),
+        lambda made: shapes.NewKey.shown_once(*made),
+        keys.spell_secret,
+    )
+
+
+@app.post("/keys/<id>/roll")
+def roll_key(id: str) -> Response[str]:
+    caller, body, key_id = app.caller("keys:write"), app.body(shapes.KeyRoll), common.parse_id("key", id)
+    return app.once(
+        caller,
+        body.said(),
+        lambda once: keys.roll(caller, key_id, grace_seconds=body.grace_seconds, once=once),
+        lambda made: shapes.NewKey.shown_once(*made),
+        keys.spell_secret,
+    )
 
 
 @app.delete("/keys/<id>")

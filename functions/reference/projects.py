@@ -25,8 +25,14 @@ def list_projects() -> Response[str]:
 @app.post("/projects")
 def create_project() -> Response[str]:
     caller, body = app.caller("projects:write"), app.body(shapes.ProjectCreate)
-    project = projects.create(caller, name=body.name, description=body.description, settings=body.settings)
-    return app.answer(201, shapes.Project.from_core(project))
+    return app.once(
+        caller,
+        body.said(),
+        lambda once: projects.create(
+            caller, name=body.name, description=body.description, settings=body.settings, once=once
+        ),
+        shapes.Project.from_core,
+    )
 
 
 @app.get("/projects/<id>")

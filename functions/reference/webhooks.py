@@ -24,8 +24,12 @@ def list_endpoints() -> Response[str]:
 @app.post("/webhooks")
 def create_endpoint() -> Response[str]:
     caller, body = app.caller("webhooks:write"), app.body(shapes.EndpointCreate)
-    endpoint = webhooks.create(caller, url=body.url, events=body.events, secret=body.secret)
-    return app.answer(201, shapes.NewEndpoint.shown_once(endpoint))
+    return app.once(
+        caller,
+        body.said(),
+        lambda once: webhooks.create(caller, url=body.url, events=body.events, secret=body.secret, once=once),
+        shapes.NewEndpoint.shown_once,
+    )
 
 
 @app.get("/webhooks/<id>")

@@ -25,13 +25,14 @@ POLL_SECONDS = 0.05
 ID = r"[0-9a-hjkmnp-tv-z]{11}"
 PATTERNS = {
     **{prefix: rf"{prefix}_{ID}" for prefix in ("proj", "data", "user", "wh", "job", "key")},
+    "evt": rf"evt_{ID}[0-9a-f]{{10}}",
     "time": r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ",
     "text": r"(?s:.+)",
     "email": r"[^@]+@example\.com",
     "secret": r"whsec_[A-Za-z0-9+/]+=*",
     "request": r"req_[0-9a-f-]{36}",
 }
-KINDS: dict[str, type] = {"object": dict, "list": list}
+KINDS: dict[str, type] = {"object": dict, "list": list, "number": int}
 
 
 @cache
@@ -64,10 +65,10 @@ def test_what_is_not_yet_served_is_not_in_the_template() -> None:
     assert served.isdisjoint(document()["not_yet"])
 
 
-@pytest.mark.parametrize("endpoint", document()["not_yet"])
-def test_what_is_not_yet_served_is_answered_as_an_unknown_route(account: Client, endpoint: str) -> None:
-    method, path = endpoint.split()
-    assert account.send(method, path).status == 404
+def test_what_is_not_yet_served_is_answered_as_an_unknown_route(account: Client) -> None:
+    for endpoint in document()["not_yet"]:
+        method, path = endpoint.split()
+        assert account.send(method, path).status == 404, endpoint
 
 
 @pytest.mark.parametrize(("plan", "limit"), document()["limits"].items())

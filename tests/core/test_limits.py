@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from fluvial import limits
+from fluvial.aws import client
+from fluvial.store import windows
 from tests import factories
 
 NOON = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -34,6 +39,47 @@ def test_each_key_has_a_window_of_its_own() -> None:
     for _ in range(3):
         limits.spend(one, api="reference", now=lambda: NOON)
     assert limits.spend(other, api="reference", now=lambda: NOON).remaining == 2
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(client("dynamodb"), "_make_api_call", fail)
+
+
+def client_error(status: int, code: str) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "UpdateItem"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://dynamodb"),
+        ConnectTimeoutError(endpoint_url="https://dynamodb"),
+        ReadTimeoutError(endpoint_url="https://dynamodb"),
+        client_error(500, "InternalServerError"),
+        client_error(503, "ServiceUnavailable"),
+        client_error(400, "ProvisionedThroughputExceededException"),
+        client_error(400, "ThrottlingException"),
+    ],
+    ids=str,
+)
+def test_a_table_that_does_not_answer_is_told_from_a_limit(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    caller = factories.new_caller(plan="free")
+    refuse(monkeypatch, error)
+    with pytest.raises(windows.UnreachableError):
+        limits.spend(caller, api="reference")
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"])
+def test_a_defect_of_ours_is_not_taken_for_an_outage(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    caller = factories.new_caller(plan="free")
+    refuse(monkeypatch, client_error(400, code))
+    with pytest.raises(ClientError):
+        limits.spend(caller, api="reference")
 
 
 def test_headers_say_limit_remaining_and_reset() -> None:

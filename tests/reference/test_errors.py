@@ -12,8 +12,8 @@ import pytest
 
 from fluvial import errors, limits
 from fluvial.caller import Caller
-from fluvial.store import projects, table
-from fluvial.store.keys import window
+from fluvial.store import projects, table, windows
+from fluvial.store.keys import listed
 from reference.errors import TABLE, render
 from reference.projects import handler
 from tests import factories
@@ -63,7 +63,7 @@ def test_an_error_is_rendered_whole() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["project", "dataset", "key", "upload", "endpoint", "route"])
+@pytest.mark.parametrize("kind", ["project", "dataset", "key", "upload", "endpoint", "job", "route"])
 def test_whatever_can_be_absent_can_be_rendered(kind: str) -> None:
     name: int | str = "/nothing" if kind == "route" else 1
     assert render(errors.NotFoundError(kind, name), "req_1")[0] == 404
@@ -97,7 +97,7 @@ def test_an_exhausted_limit_is_told_with_the_time_to_wait_and_spends_nothing(
         assert re.fullmatch(r'"default";r=0;t=\d+', headers["RateLimit"][0])
         assert headers["RateLimit-Policy"] == ['"default";q=2;w=3600']
         assert headers["Content-Type"] == ["application/json"]
-    counted = table.query(window(caller.key, "reference", "all"))
+    counted = table.query(listed(caller.account, "usage"))
     assert sum(item["used"] for item in counted) == 2
 
 
@@ -107,6 +107,24 @@ def test_the_limit_of_a_key_is_its_own(caller: Caller, monkeypatch: pytest.Monke
     assert answer(handler, request("GET", "/projects", caller=caller))[0] == 200
     assert answer(handler, request("GET", "/projects", caller=caller))[0] == 429
     assert answer(handler, request("GET", "/projects", caller=other_key))[0] == 200
+
+
+def test_a_request_whose_counter_cannot_be_reached_is_let_through_without_headers(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise windows.UnreachableError("no answer")
+
+    before = handler(request("GET", "/projects", caller=caller), CONTEXT)
+    monkeypatch.setattr(windows, "count", unreachable)
+    with caplog.at_level(logging.ERROR):
+        response = handler(request("GET", "/projects", caller=caller), CONTEXT)
+    assert (response["statusCode"], response["body"]) == (200, before["body"])
+    assert not any("ratelimit" in name.lower() for name in response["multiValueHeaders"])
+    assert [(record.message, record.exc_info is not None) for record in caplog.records] == [("limit not counted", True)]
+    # It is the limit that is waived, and nothing else.
+    reader = Caller(caller.account, caller.user, caller.key, caller.plan, frozenset({"data:read"}))
+    assert answer(handler, request("GET", "/projects", caller=reader))[0] == 403
 
 
 def test_a_refusal_counts_as_a_request(caller: Caller) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from authorizer.authorize import handler as authorize
 from fluvial import aws as clients
-from fluvial import clock, keys
+from fluvial import clock, ids, keys
 from fluvial.caller import Caller
 from reference.keys import handler
 from tests import factories
@@ -52,11 +53,15 @@ def test_a_new_key_is_answered_whole_with_its_secret(caller: Caller) -> None:
         "id": key["id"],
         "name": "Reader",
         "type": "user",
+        "user_id": ids.spell(ids.USER, caller.user),
+        "project_id": None,
         "scopes": ["data:read", "projects:read"],
         "hint": key["key"][-4:],
         "created_at": key["created_at"],
         "expires_at": "2026-12-31T23:00:00Z",
         "revoked_at": None,
+        "replaced_by": None,
+        "last_used_at": None,
         "key": key["key"],
     }
     assert keys.well_formed(key["key"])
@@ -71,12 +76,12 @@ def test_a_secret_is_shown_once_and_stored_nowhere(aws: dict[str, str], caller: 
 
 
 def test_a_key_without_scopes_gets_those_of_the_key_that_makes_it(caller: Caller) -> None:
-    maker = Caller(caller.account, caller.user, caller.key, caller.plan, frozenset({"keys:write", "data:read"}))
+    maker = replace(caller, scopes=frozenset({"keys:write", "data:read"}))
     assert create(maker, name="Same")["scopes"] == ["data:read", "keys:write"]
 
 
 def test_a_key_cannot_give_a_scope_that_it_lacks(caller: Caller) -> None:
-    maker = Caller(caller.account, caller.user, caller.key, caller.plan, frozenset({"keys:write", "data:read"}))
+    maker = replace(caller, scopes=frozenset({"keys:write", "data:read"}))
     for scopes in (["data:write"], ["*"], ["data:read", "users:write"]):
         status, refusal = answer(handler, request("POST", "/keys", caller=maker, body={"name": "n", "scopes": scopes}))
         assert (status, refusal["error"]["code"]) == (403, "INSUFFICIENT_PERMISSIONS")
@@ -93,6 +98,7 @@ def test_a_new_key_opens_what_it_is_for(caller: Caller) -> None:
         "key": allowed["context"]["key"],
         "plan": "professional",
         "scopes": "projects:read",
+        "role": "owner",
     }
 
 
@@ -173,7 +179,8 @@ def test_keys_come_newest_first_by_page(caller: Caller) -> None:
         ({"name": "n", "expires_at": "2027-01-01T00:00:00"}, "expires_at"),
         ({"name": "n", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"name": "n", "expires_at": "2099-01-01T00:00:00Z"}, "expires_at"),
-        ({"name": "n", "type": "system"}, "type"),
+        ({"name": "n", "type": "robot"}, "type"),
+        ({"name": "n", "type": "system", "user_id": "user_00000000001"}, "user_id"),
     ],
 )
 def test_a_bad_key_is_refused_by_field_and_not_made(caller: Caller, body: dict[str, Any], field: str) -> None:

@@ -143,6 +143,37 @@ def test_the_user_of_the_key_is_told(sam: Sam, account: Account) -> None:
     assert body == account.client.get("/users/me")
 
 
+@of("reference.events.handler")
+def test_the_log_tells_what_has_happened(sam: Sam, account: Account) -> None:
+    project = account.new_project()
+
+    status, body = _answer(sam.invoke("reference.events.handler", **account.ids))
+
+    assert (status, body["next"]) == (200, None)
+    (event,) = body["data"]
+    assert (event["type"], event["data"]["id"]) == ("project.created", ids.spell(ids.PROJECT, project))
+
+
+@of("reference.jobs.handler")
+def test_the_job_of_an_upload_is_told(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+
+    status, body = _answer(sam.invoke("reference.jobs.handler", **account.ids, **made))
+
+    assert (status, body["id"], body["kind"]) == (200, ids.spell(ids.JOB, made["job"]), "ingest")
+    assert body["inputs"] == {"data_id": ids.spell(ids.DATASET, made["dataset"])}
+
+
+@of("reference.analytics.handler")
+def test_the_use_of_the_account_is_told(sam: Sam, account: Account) -> None:
+    account.new_project()
+
+    status, body = _answer(sam.invoke("reference.analytics.handler", **account.ids))
+
+    assert (status, len(body["data"])) == (200, 30)
+    assert body["summary"] == {"total_api_calls": 2, "total_data_processed": 0, "total_projects": 1}
+
+
 # ---------------------------------------------------------------- workers
 
 

@@ -216,6 +216,10 @@ def test_under_its_own_permissions_every_function_can_do_its_work(guarded_stack:
         answers += [
             account.get(f"/data/{good}/rows"),
             account.get(f"/data/{good}/rejects"),
+            account.get(f"/jobs/{account.get(f'/data/{good}').json()['job_id']}"),
+            account.get("/events"),
+            account.get("/analytics/usage"),
+            account.get("/analytics/usage?start_date=2024-01-01&end_date=2024-01-31"),
             account.delete(f"/data/{bad}"),
             account.get(f"/webhooks/{everything}/deliveries"),
         ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +65,17 @@ def test_a_query_skips_limits_and_turns_around() -> None:
 
 
 @pytest.mark.usefixtures("aws")
+def test_a_query_between_two_sort_keys_has_both_ends() -> None:
+    for number in "12345":
+        table.write(table.put(("a", number), {}))
+    assert [item["sk"] for item in table.query("a", between=("2", "4"))] == ["2", "3", "4"]
+    assert [item["sk"] for item in table.query("a", between=("2", "4"), forward=False, limit=2)] == ["4", "3"]
+    # What goes on after an end lies behind it.
+    table.write(table.put(("a", "4#1"), {}))
+    assert [item["sk"] for item in table.query("a", between=("3 ", "4"))] == ["4"]
+
+
+@pytest.mark.usefixtures("aws")
 def test_a_query_without_a_limit_reads_on_past_a_megabyte() -> None:
     for number in range(30):
         table.write(table.put(("a", f"{number:02}"), {"text": "x" * 60_000}))
@@ -75,3 +89,35 @@ def test_a_total_is_the_sum_of_its_shards() -> None:
     assert totals.total("list") == 3
     totals.forget("list")
     assert totals.total("list") == 0
+
+
+class Dynamodb:
+    """Answers transactions with these errors, one after the other, and then takes one."""
+
+    def __init__(self, *errors: dict[str, Any]) -> None:
+        self.errors = list(errors)
+        self.tokens: list[str] = []
+
+    def transact_write_items(self, *, TransactItems: object, ClientRequestToken: str) -> None:
+        self.tokens.append(ClientRequestToken)
+        if self.errors:
+            raise ClientError(self.errors.pop(0), "TransactWriteItems")
+
+
+IN_PROGRESS = {"Error": {"Code": "TransactionInProgressException"}}
+CONFLICT = {
+    "Error": {"Code": "TransactionCanceledException"},
+    "CancellationReasons": [{"Code": "TransactionConflict"}],
+}
+
+
+@pytest.mark.parametrize(("error", "tokens"), [(IN_PROGRESS, 1), (CONFLICT, 2)])
+def test_a_transaction_keeps_its_token_until_it_was_cancelled_for_certain(
+    error: dict[str, Any], tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dynamodb = Dynamodb(error)
+    monkeypatch.setattr(table, "client", lambda _: dynamodb)
+    monkeypatch.setenv("FLUVIAL_TABLE", "table")
+    table.transact([table.put(("a", "1"), {})])
+    assert len(dynamodb.tokens) == 2
+    assert len(set(dynamodb.tokens)) == tokens

@@ -130,6 +130,8 @@ def test_an_ingest_survives_a_death_at_any_call(aws: dict[str, str], crash: Cras
         assert Counter(objects(aws)) - Counter({"incoming": datasets_before}) == kept, (number, when)
     # A round may need a call less than the first, when the publisher finds more in one batch.
     assert pipeline.deaths >= 2 * (calls - 1)
+    used = table.query(keys.listed(caller.account, "usage"))
+    assert sum(item["data_processed"] for item in used) == len(CSV) * (1 + 2 * calls)
 
 
 def test_an_event_reaches_its_endpoint_whatever_dies_on_the_way(

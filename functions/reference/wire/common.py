@@ -28,6 +28,10 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    def said(self) -> bytes:
+        """What the request says, in one spelling, whatever the order of its fields was."""
+        return self.model_dump_json().encode()
+
 
 def parse_id(kind: str, text: str, *, field: str | None = None) -> int:
     """The id that the text spells; a text that spells none is answered like an absent id."""
@@ -56,7 +60,7 @@ def parse_time(field: str, text: str) -> int:
 # ---------------------------------------------------------------- pages
 
 
-def _digits(text: str) -> str:
+def digits(text: str) -> str:
     """Only what a whole number is written with: Python would also read `1_0`, ` 1 ` and `1.0`."""
     if not re.fullmatch(r"-?[0-9]+", text):
         raise PydanticKnownError("int_parsing")
@@ -66,8 +70,8 @@ def _digits(text: str) -> str:
 class PageQuery(BaseModel):
     """Where in a list."""
 
-    page: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=10**9)] = 1
-    per_page: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+    page: Annotated[int, BeforeValidator(digits), Field(ge=1, le=10**9)] = 1
+    per_page: Annotated[int, BeforeValidator(digits), Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
 
     @property
     def offset(self) -> int:

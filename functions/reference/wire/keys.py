@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from fluvial import clock, ids, keys
-from reference.wire.common import Request, parse_time
+from fluvial import clock, ids, keys, roles
+from reference.wire.common import Request, parse_id, parse_time
 
 
 class KeyCreate(Request):
     name: str
     scopes: list[str] | None = None
     expires_at: str | None = None
+    type: Literal["user", "system"] = "user"
+    user_id: str | None = None
+    project_id: str | None = None
+
+    def user(self) -> int | None:
+        return None if self.user_id is None else parse_id("user", self.user_id, field="user_id")
+
+    def project(self) -> int | None:
+        return None if self.project_id is None else parse_id("project", self.project_id, field="project_id")
 
     def expires(self) -> int | None:
         return None if self.expires_at is None else parse_time("expires_at", self.expires_at)
+
+
+class KeyRoll(Request):
+    grace_seconds: Annotated[int, Field(ge=0, le=keys.MAX_GRACE_SECONDS)] = keys.DEFAULT_GRACE_SECONDS
 
 
 class Key(BaseModel):
     id: str
     name: str
     type: str
+    user_id: str | None
+    project_id: str | None
     scopes: list[str]
     hint: str
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    replaced_by: str | None
+    last_used_at: str | None
 
     @classmethod
     def from_core(cls, key: keys.Key) -> Key:
@@ -35,7 +52,7 @@ class Key(BaseModel):
 
 
 class NewKey(Key):
-    """The answer to the creation of a key: the only one that has the key itself."""
+    """The answer to the creation or the rolling of a key: the only one that has the key itself."""
 
     key: str
 
@@ -49,9 +66,13 @@ def _key_fields(key: keys.Key) -> dict[str, Any]:
         "id": ids.spell(ids.KEY, key.id),
         "name": key.name,
         "type": key.type,
+        "user_id": None if key.type == roles.SYSTEM else ids.spell(ids.USER, key.user),
+        "project_id": None if key.project is None else ids.spell(ids.PROJECT, key.project),
         "scopes": list(key.scopes),
         "hint": key.hint,
         "created_at": clock.iso(key.created),
         "expires_at": None if key.expires is None else clock.iso(key.expires),
         "revoked_at": None if key.revoked is None else clock.iso(key.revoked),
+        "replaced_by": None if key.replaced_by is None else ids.spell(ids.KEY, key.replaced_by),
+        "last_used_at": None if key.last_used is None else clock.iso(key.last_used),
     }

@@ -13,7 +13,33 @@ class UserUpdate(Request):
     email: str | None = None
 
 
+class UserInvite(Request):
+    email: str
+    role: str
+    name: str | None = None
+
+
+class RoleUpdate(Request):
+    role: str
+
+
+class Member(BaseModel):
+    """A user as the others of the account see them."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    created_at: str
+
+    @classmethod
+    def from_core(cls, user: accounts.User) -> Member:
+        return cls(**user.described())
+
+
 class User(BaseModel):
+    """The user of the key: exactly the document's fields."""
+
     id: str
     email: str
     name: str

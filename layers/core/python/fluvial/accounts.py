@@ -6,10 +6,13 @@ import re
 import secrets
 import uuid
 from dataclasses import dataclass, replace
+from typing import Any
 
-from fluvial import clock, gateway, ids, keys
+from fluvial import clock, events, gateway, ids, keys, roles
 from fluvial.caller import Caller
-from fluvial.errors import ConflictError, InvalidError
+from fluvial.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from fluvial.idempotency import Once, guard
+from fluvial.paging import Slice
 from fluvial.store import accounts as store
 from fluvial.text import checked_line
 
@@ -35,7 +38,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person in an account. `role` is owner, admin, editor or viewer."""
+    """A person in an account. `role` is owner, admin, editor or viewer; times in milliseconds.
+
+    `revision` grows by one with each change, of the keys too: `live_keys` are those that were not revoked or swept.
+    """
 
     id: int
     account: int
@@ -44,6 +50,36 @@ class User:
     role: str
     created: int
     updated: int
+    revision: int = 1
+    live_keys: tuple[keys.LiveKey, ...] = ()
+
+    def described(self) -> dict[str, Any]:
+        """The user as events show them."""
+        return {
+            "id": ids.spell(ids.USER, self.id),
+            "email": self.email,
+            "name": self.name,
+            "role": self.role,
+            "created_at": clock.iso(self.created),
+        }
+
+    def is_of(self, caller: Caller) -> bool:
+        """Whether the caller uses a key of this user."""
+        return caller.role != roles.SYSTEM and caller.user == self.id
+
+    def managed_by(self, caller: Caller) -> bool:
+        """Whether the caller may change this user and their keys, as far as the roles decide."""
+        return roles.may_manage(caller.role, self.role)
+
+    def keys_at(self, now: int) -> tuple[keys.LiveKey, ...]:
+        """The keys that work; of others the table may have forgotten the identity."""
+        return tuple(key for key in self.live_keys if key.expires is None or key.expires > now)
+
+    def changed(self, now: int, **values: Any) -> User:
+        """The user with these values, as changed now."""
+        return replace(
+            self, updated=max(now, self.updated), revision=self.revision + 1, live_keys=self.keys_at(now), **values
+        )
 
 
 def checked_email(email: str) -> str:
@@ -59,6 +95,12 @@ def checked_plan(plan: str) -> str:
     if plan not in PLANS:
         raise InvalidError("plan", f"'{plan}' is not a plan.", value=plan, constraint=", ".join(PLANS))
     return plan
+
+
+def checked_role(role: str) -> str:
+    if role not in roles.ROLES:
+        raise InvalidError("role", f"'{role[:50]}' is not a role.", value=role, constraint=", ".join(roles.ROLES))
+    return role
 
 
 def create(
@@ -79,7 +121,7 @@ def create(
     moment = now()
     account = Account(new_id(), str(uuid.uuid4()), plan, secrets.token_urlsafe(32), moment)
     owner_name = checked_line("name", name if name is not None else email.partition("@")[0], MAX_NAME_LENGTH)
-    user = User(new_id(), account.id, email, owner_name, "owner", moment, moment)
+    user = User(new_id(), account.id, email, owner_name, roles.OWNER, moment, moment)
     secret = keys.new_secret()
     key = keys.Key(
         id=new_id(),
@@ -91,12 +133,78 @@ def create(
         hint=secret[-4:],
         created=moment,
     )
+    user = replace(user, live_keys=(keys.LiveKey(key.id, keys.digest(secret)),))
     if store.email_is_taken(email):
         raise _email_taken()
     gateway.create_key(name=ids.spell(ids.ACCOUNT, account.id), value=account.gateway_key, plan=plan)
     if not store.create(account, user, key, keys.digest(secret)):
         raise _email_taken()
     return account, user, secret
+
+
+def invite(
+    caller: Caller,
+    *,
+    email: str,
+    role: str,
+    name: str | None = None,
+    once: Once[User] | None = None,
+    now: clock.Now = clock.now,
+    new_id: ids.NewId = ids.new_id,
+) -> User:
+    """Makes a user of the caller's account, with the event `user.invited`. They have no key until one is made for them.
+
+    No mail is sent: whoever listens to the event can send one.
+    """
+    moment = now()
+    invited_name = checked_line("name", name if name is not None else email.partition("@")[0], MAX_NAME_LENGTH)
+    user = User(0, caller.account, checked_email(email), invited_name, checked_role(role), moment, moment)
+    if not user.managed_by(caller):
+        raise _owners_only()
+    for _ in range(UPDATE_ATTEMPTS):
+        user = replace(user, id=new_id())
+        event = events.happened(caller.account, "user.invited", user.described(), at=moment)
+        outcome = store.invite(user, event, guard(once, user))
+        if outcome == "stored":
+            return user
+        if outcome == "taken":
+            raise _email_taken()
+    raise RuntimeError("no free id was found for a user")
+
+
+def page(caller: Caller, *, offset: int, limit: int) -> Slice[User]:
+    """The account's users, newest first."""
+    total = store.total(caller.account)
+    items = store.page(caller.account, skip=offset, limit=limit) if offset < total else []
+    return Slice(items, offset, total)
+
+
+def change_role(caller: Caller, user_id: int, role: str, *, now: clock.Now = clock.now) -> User:
+    """Gives the user another role, and all their keys with it in one transaction; there is always an owner."""
+    checked_role(role)
+    for _ in range(UPDATE_ATTEMPTS):
+        user = _get(caller, user_id)
+        changed = user.changed(now(), role=role)
+        if not (user.managed_by(caller) and changed.managed_by(caller)):
+            raise _owners_only()
+        if user.role == role:
+            return user
+        if _done(store.change_role(user, changed)):
+            return changed
+    raise RuntimeError(f"user {user_id} is changed by too many at once")
+
+
+def remove(caller: Caller, user_id: int, *, now: clock.Now = clock.now) -> None:
+    """Removes the user and revokes their keys, in one transaction. What they made, system keys too, stays."""
+    for _ in range(UPDATE_ATTEMPTS):
+        user, moment = _get(caller, user_id), now()
+        if not user.managed_by(caller):
+            raise _owners_only()
+        if user.is_of(caller):
+            raise ConflictError("Nobody can remove themselves: ask another owner or admin.")
+        if _done(store.remove_user(replace(user, live_keys=user.keys_at(moment)), now=moment)):
+            return
+    raise RuntimeError(f"user {user_id} is changed by too many at once")
 
 
 def update_user(
@@ -106,12 +214,11 @@ def update_user(
     if name is None and email is None:
         raise InvalidError(None, "Give 'name', 'email' or both.", constraint="name, email")
     for _ in range(UPDATE_ATTEMPTS):
-        user = store.get_user(caller.account, caller.user)
-        changed = replace(
-            user,
+        user = current_user(caller)
+        changed = user.changed(
+            now(),
             name=user.name if name is None else checked_line("name", name, MAX_NAME_LENGTH),
             email=user.email if email is None else checked_email(email),
-            updated=max(now(), user.updated + 1),
         )
         outcome = store.update_user(user, changed)
         if outcome == "stored":
@@ -122,8 +229,28 @@ def update_user(
 
 
 def current_user(caller: Caller) -> User:
-    """The user whose key is used."""
-    return store.get_user(caller.account, caller.user)
+    """The user whose key is used; NotFoundError for a system key, which has none."""
+    if caller.role == roles.SYSTEM:
+        raise NotFoundError("user", "me")
+    return _get(caller, caller.user)
+
+
+def _get(caller: Caller, user_id: int) -> User:
+    user = store.get_user(caller.account, user_id)
+    if user is None:
+        raise NotFoundError("user", user_id)
+    return user
+
+
+def _done(outcome: store.Outcome) -> bool:
+    """Whether it was stored, or has to be tried again; ConflictError where no owner would be left."""
+    if outcome == "last_owner":
+        raise ConflictError("An account has at least one owner: make another user an owner first.")
+    return outcome == "stored"
+
+
+def _owners_only() -> ForbiddenError:
+    return ForbiddenError("Only an owner makes, changes or removes owners.")
 
 
 def _email_taken() -> ConflictError:

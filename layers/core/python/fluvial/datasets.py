@@ -17,8 +17,10 @@ from fluvial import blobs, clock, events, ids, jobs, projects
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
+from fluvial.idempotency import Once, guard
 from fluvial.paging import Order, Slice
 from fluvial.store import datasets as store
+from fluvial.store.table import GuardError
 from fluvial.text import checked_line
 
 MAX_FILENAME_LENGTH = 255
@@ -93,6 +95,7 @@ def receive(
     filename: str,
     data: bytes | memoryview,
     format: str | None = None,
+    once: Once[Dataset] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Dataset:
@@ -124,9 +127,9 @@ def receive(
     try:
         for _ in range(CREATE_ATTEMPTS):
             dataset = replace(dataset, id=new_id(), job=new_id())
-            if _record(dataset):
+            if _record(dataset, once=once):
                 return dataset
-    except NotFoundError:
+    except (NotFoundError, GuardError):
         blobs.delete(dataset.incoming)
         raise
     raise RuntimeError("no free id was found for a dataset")
@@ -139,6 +142,7 @@ def open_upload(
     filename: str,
     size: int,
     format: str | None = None,
+    once: Once[tuple[Upload, blobs.PostForm]] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> tuple[Upload, blobs.PostForm]:
@@ -161,18 +165,25 @@ def open_upload(
         expires=moment + UPLOAD_VALID_MILLISECONDS,
         format=format,
     )
-    store.create_upload(upload)
     form = blobs.presign(upload.incoming, max_bytes=size, valid_seconds=UPLOAD_VALID_MILLISECONDS // clock.SECOND)
+    store.create_upload(upload, guard(once, (upload, form)))
     return upload, form
 
 
 def complete_upload(
-    caller: Caller, upload_id: int, *, now: clock.Now = clock.now, new_id: ids.NewId = ids.new_id
+    caller: Caller,
+    upload_id: int,
+    *,
+    once: Once[Dataset] | None = None,
+    now: clock.Now = clock.now,
+    new_id: ids.NewId = ids.new_id,
 ) -> Dataset:
     """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset."""
     upload = store.get_upload(caller.account, upload_id)
     if upload is None:
         return _completed(caller, upload_id)
+    if not caller.reaches(upload.project):
+        raise NotFoundError("upload", upload_id)
     if upload.expires <= now():
         raise ConflictError("The time for this upload is over: open a new one.")
     arrived = blobs.size(upload.incoming)
@@ -194,16 +205,16 @@ def complete_upload(
         updated=moment,
         format=upload.format,
     )
-    if not _record(dataset, upload):
+    if not _record(dataset, upload, once):
         # Another call completed the upload meanwhile.
         return _completed(caller, upload.id)
     return dataset
 
 
 def get(caller: Caller, dataset_id: int) -> Dataset:
-    """The dataset; NotFoundError for an absent or foreign one, and for one whose project is gone."""
+    """The dataset; NotFoundError for an absent or foreign one, and one whose project is gone or out of reach."""
     dataset = store.get(caller.account, dataset_id)
-    if dataset is None or not store.project_exists(dataset):
+    if dataset is None or not caller.reaches(dataset.project) or not store.project_exists(dataset):
         raise NotFoundError("dataset", dataset_id)
     return dataset
 
@@ -293,11 +304,11 @@ def _check_file(filename: str, size: int, format: str | None) -> None:
         raise InvalidError("format", f"'{format[:50]}' is not a format.", value=format, constraint=", ".join(FORMATS))
 
 
-def _record(dataset: Dataset, upload: Upload | None = None) -> bool:
+def _record(dataset: Dataset, upload: Upload | None = None, once: Once[Dataset] | None = None) -> bool:
     """Stores the dataset with its job and event; False where its id is taken (by its own upload, if it has one)."""
     job = jobs.Job(dataset.job, dataset.account, INGEST, {"dataset": dataset.id}, dataset.created)
     event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created)
-    outcome = store.create(dataset, job, event, upload)
+    outcome = store.create(dataset, job, event, upload, guard(once, dataset))
     if outcome == "project_gone":
         raise NotFoundError("project", dataset.project, field=None if upload else "project_id")
     return outcome == "created"

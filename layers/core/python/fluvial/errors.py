@@ -7,6 +7,7 @@
     ├── InvalidError              a field, parameter or file that cannot be accepted
     │   └── UnreadableFileError   a file in which no table can be found
     ├── ConflictError             it contradicts what is there already
+    ├── ReusedKeyError            an Idempotency-Key that stands for another request
     ├── TooLargeError             more than can be taken this way
     └── LimitedError              the caller's quota of requests is used up
 
@@ -66,6 +67,12 @@ class ConflictError(FluvialError):
     def __init__(self, reason: str, *, field: str | None = None) -> None:
         super().__init__(reason)
         self.field = field
+
+
+class ReusedKeyError(FluvialError):
+    """The Idempotency-Key was used for a request that was not this one."""
+
+    field = "Idempotency-Key"
 
 
 class TooLargeError(FluvialError):

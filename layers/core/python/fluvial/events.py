@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fluvial import clock, ids
+from fluvial.caller import Caller
+from fluvial.store import events as store
 
 TYPES = (
     "project.created",
@@ -22,6 +25,13 @@ TYPES = (
 
 # How long the outbox keeps an event, so that a consumer can reconcile.
 KEPT_MILLISECONDS = 90 * clock.DAY
+
+# How many events one reading of the log looks at, at most and at a time: a rare type may be far away.
+MAX_LOOKED_AT = 1_000
+LOOKED_AT_ONCE = 250
+
+BEGINNING = ids.spell(ids.EVENT, 0)
+"""The position before every event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,44 @@ class Event:
         """The payload of a webhook, in the form that Standard Webhooks recommends: type, timestamp, data."""
         payload = {"type": self.type, "timestamp": clock.iso(self.created), "data": self.data}
         return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Events in the order of the log; `next` is the position to read on from, None at the log's end."""
+
+    events: Sequence[Event]
+    next: str | None
+
+
+def position(moment: int) -> str:
+    """The position before the events that were recorded from this time on (milliseconds)."""
+    count = min(max(moment - ids.EPOCH_MILLISECONDS, 0) << ids.COUNT_BITS, ids.MAX_ID)
+    return ids.spell(ids.EVENT, count)
+
+
+def read(caller: Caller, position: str, *, limit: int, type: str | None = None) -> Stretch:
+    """At most `limit` events behind a position (an event's id, or what `position` makes of a time), oldest first.
+
+    Of one type, it looks at MAX_LOOKED_AT events and answers what it found, with `next` where to look on: a stretch
+    can be short, or empty, before the log's end. Nothing is left out in between.
+    """
+    found: list[Event] = []
+    looked_at = 0
+    while looked_at < MAX_LOOKED_AT:
+        # One more than wanted tells whether anything follows.
+        wanted = limit + 1 if type is None else min(LOOKED_AT_ONCE, MAX_LOOKED_AT - looked_at)
+        events = store.after(caller.account, position, limit=wanted)
+        for event in events:
+            if type is None or event.type == type:
+                if len(found) == limit:
+                    return Stretch(found, found[-1].id)
+                found.append(event)
+            position = event.id
+        if len(events) < wanted:
+            return Stretch(found, None)
+        looked_at += wanted
+    return Stretch(found, position)
 
 
 def happened(account_id: int, type: str, data: dict[str, Any], *, at: int) -> Event:

@@ -22,12 +22,15 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from pydantic import BaseModel, ValidationError
 
-from fluvial import clock, limits, multipart
+from fluvial import clock, idempotency, limits, multipart
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError
 from fluvial.log import log, write_line
+from fluvial.store import windows
+from fluvial.store.table import GuardError
 
+Made = TypeVar("Made")
 Model = TypeVar("Model", bound=BaseModel)
 Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
 """Turns an error (None for a defect of ours) and the request id into status and body."""
@@ -91,12 +94,17 @@ class App(APIGatewayRestResolver):
             key=int(identity["key"]),
             plan=identity["plan"],
             scopes=frozenset(identity["scopes"].split()),
+            role=identity["role"],
+            project=int(identity["project"]) if "project" in identity else None,
         )
         try:
             self.window = limits.spend(caller, api=self.api)
         except limits.WindowUsedUpError as error:
             self.window = error.window
             raise
+        except windows.UnreachableError:
+            # Let through, without headers: the gateway's usage plan still holds.
+            log.exception("limit not counted")
         caller.require(scope)
         return caller
 
@@ -127,6 +135,43 @@ class App(APIGatewayRestResolver):
         body = event.get("body") or ""
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
         return multipart.parse(raw, event.headers.get("content-type") or "")
+
+    def once(
+        self,
+        caller: Caller,
+        content: bytes,
+        make: Callable[[idempotency.Once[Made] | None], Made],
+        show: Callable[[Made], BaseModel],
+        spell: Callable[[bytes], str] | None = None,
+    ) -> Response[str]:
+        """Makes something and answers 201 with it; under an Idempotency-Key once, and each time with the first answer.
+
+        `content` is what the request says, in one spelling. For `spell` see `idempotency.Once`.
+        """
+        key = self.current_event.headers.get("idempotency-key")
+        if key is None:
+            return self.answer(201, show(make(None)))
+        event = self.current_event
+        request: idempotency.Once[Made] = idempotency.Once(
+            account=caller.account,
+            route=f"{self.api} {event['httpMethod']} {event['resource']}",
+            key=idempotency.checked_key(key),
+            # Another user, or a key of another project, must not be told the answer.
+            fingerprint=idempotency.fingerprint(f"{caller.user} {caller.project} {event['path']}", content),
+            status=201,
+            show=lambda made: show(made).model_dump_json(),
+            spell=spell,
+        )
+        found = request.find()
+        if found is None:
+            try:
+                return self.answer(201, show(make(request)))
+            except GuardError:
+                # The same request, at the same time: it has been answered meanwhile.
+                found = request.find()
+                if found is None:
+                    raise
+        return Response(found.status, JSON, found.body, {"Idempotent-Replayed": "true"})
 
     def answer(self, status: int, body: BaseModel) -> Response[str]:
         """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut."""

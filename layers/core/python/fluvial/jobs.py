@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fluvial import clock
+from fluvial.caller import Caller
+from fluvial.errors import NotFoundError
 from fluvial.store import jobs as store
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -36,6 +38,14 @@ class Job:
 
 class JobIsRunningError(Exception):
     """Another worker holds the job, and its lease has not ended: try again later."""
+
+
+def get(caller: Caller, job_id: int) -> Job:
+    """The job; NotFoundError for an absent or foreign one, and for one that ended so long ago that it is forgotten."""
+    job = store.get(caller.account, job_id)
+    if job is None:
+        raise NotFoundError("job", job_id)
+    return job
 
 
 def claim(account_id: int, job_id: int, *, lease_milliseconds: int, now: clock.Now = clock.now) -> Job | None:

@@ -74,7 +74,10 @@ class WindowUsedUpError(LimitedError):
 
 
 def spend(caller: Caller, *, api: str, route_class: str = "all", now: clock.Now = clock.now) -> Window:
-    """Counts one request of this key, or raises WindowUsedUpError and counts nothing. One write, no read."""
+    """Counts one request of this key, or raises WindowUsedUpError and counts nothing. One write, no read.
+
+    windows.UnreachableError where the counter does not answer: whoever serves the request decides what then.
+    """
     policy = POLICIES[api, route_class][caller.plan]
     moment = now()
     start = moment // clock.SECOND // policy.window_seconds * policy.window_seconds

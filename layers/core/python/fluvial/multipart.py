@@ -8,6 +8,8 @@ plain search on bodies full of their own boundary, in the worst case over a seco
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,6 +43,14 @@ class Form:
 
     fields: dict[str, str] = field(default_factory=dict)
     files: dict[str, FilePart] = field(default_factory=dict)
+
+    def said(self) -> bytes:
+        """What the form says, in one spelling: a client that sends it again may choose another boundary or order."""
+        files = {
+            name: [part.filename, part.content_type, hashlib.sha256(part.data).hexdigest()]
+            for name, part in self.files.items()
+        }
+        return json.dumps([self.fields, files], sort_keys=True).encode()
 
 
 def parse(

@@ -9,6 +9,7 @@ from typing import Any
 from fluvial import clock, events, ids
 from fluvial.caller import Caller
 from fluvial.errors import InvalidError, NotFoundError
+from fluvial.idempotency import Once, guard
 from fluvial.paging import Order, Slice
 from fluvial.store import projects as store
 from fluvial.text import checked_line, checked_text
@@ -78,10 +79,12 @@ def create(
     name: str,
     description: str | None = None,
     settings: dict[str, Any] | None = None,
+    once: Once[Project] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Project:
-    """Makes a project, with its event `project.created`."""
+    """Makes a project, with its event `project.created`. ForbiddenError for a key of one project."""
+    caller.require_account()
     moment = now()
     project = Project(
         id=0,
@@ -95,21 +98,28 @@ def create(
     for _ in range(CREATE_ATTEMPTS):
         project = replace(project, id=new_id())
         event = events.happened(caller.account, "project.created", project.described(), at=moment)
-        if store.create(project, event):
+        if store.create(project, event, guard(once, project)):
             return project
     raise RuntimeError("no free id was found for a project")
 
 
 def get(caller: Caller, project_id: int, *, field: str | None = None) -> Project:
-    """The project; NotFoundError for an absent or foreign one, naming the request's `field` if it came in one."""
-    project = store.get(caller.account, project_id)
+    """The project; NotFoundError for one that is absent, foreign or out of the key's reach.
+
+    The error names the request's `field` if the id came in one.
+    """
+    project = store.get(caller.account, project_id) if caller.reaches(project_id) else None
     if project is None:
         raise NotFoundError("project", project_id, field=field)
     return project
 
 
 def page(caller: Caller, order: Order, *, offset: int, limit: int) -> Slice[Project]:
-    """The account's projects from `offset` on; past the end there are none."""
+    """The account's projects from `offset` on; past the end there are none. A key of one project sees just that."""
+    if caller.project is not None:
+        only = store.get(caller.account, caller.project)
+        found = [] if only is None else [only]
+        return Slice(found[offset : offset + limit], offset, len(found))
     total = store.total(caller.account)
     items = store.page(caller.account, order, skip=offset, limit=limit) if offset < total else []
     return Slice(items, offset, total)

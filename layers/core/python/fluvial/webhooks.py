@@ -8,6 +8,7 @@ from fluvial import clock, events, ids, outbound, signing
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import ConflictError, InvalidError, NotFoundError
+from fluvial.idempotency import Once, guard
 from fluvial.paging import Order, Slice
 from fluvial.store import webhooks as store
 
@@ -82,6 +83,7 @@ def create(
     url: str,
     events: list[str],
     secret: str | None = None,
+    once: Once[Endpoint] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Endpoint:
@@ -98,7 +100,7 @@ def create(
     )
     if store.total(caller.account) >= MAX_ENDPOINTS:
         raise ConflictError(f"An account has at most {MAX_ENDPOINTS} webhook endpoints: delete one first.")
-    store.create(endpoint)
+    store.create(endpoint, guard(once, endpoint))
     return endpoint
 
 

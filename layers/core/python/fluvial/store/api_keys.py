@@ -5,7 +5,9 @@ The list item is what people see; the identity is what works, and revoking remov
 
 from __future__ import annotations
 
-from fluvial import clock
+from contextlib import suppress
+
+from fluvial import clock, roles
 from fluvial import keys as api_keys
 from fluvial.caller import Caller
 from fluvial.paging import Order
@@ -13,8 +15,8 @@ from fluvial.store import keys, lists, table, totals
 from fluvial.store.attributes import Item
 
 
-def creation(key: api_keys.Key, digest: str, *, plan: str, gateway_key: str) -> list[table.Action]:
-    """The actions that make a key, for a transaction."""
+def creation(key: api_keys.Key, digest: str, *, plan: str, gateway_key: str, role: str) -> list[table.Action]:
+    """The actions that make a key, for a transaction. `role` is that of its user."""
     identity = {
         "type": "key_secret",
         "account": key.account,
@@ -23,27 +25,93 @@ def creation(key: api_keys.Key, digest: str, *, plan: str, gateway_key: str) -> 
         "plan": plan,
         "gateway_key": gateway_key,
         "scopes": list(key.scopes),
+        "role": role,
+        "project": key.project,
         "expires": None if key.expires is None else key.expires // clock.SECOND,
         "not_after": key.expires,
     }
     return [
         table.put(_key(key.account, key.id), _to_item(key, digest)),
-        table.put((keys.key_secret(digest), "identity"), identity),
+        table.put(_identity(digest), identity),
         totals.add(_partition(key.account), +1),
     ]
 
 
-def create(key: api_keys.Key, digest: str, *, plan: str, gateway_key: str) -> None:
-    table.transact(creation(key, digest, plan=plan, gateway_key=gateway_key))
+def new_role(digest: str, role: str) -> table.Action:
+    """The action that puts a key into its user's new role."""
+    return table.update(_identity(digest), "SET #role = :role", names={"#role": "role"}, role=role)
+
+
+def revocation(account_id: int, key_id: int, digest: str, *, now: int) -> list[table.Action]:
+    """The actions that note the revocation and remove the identity; noted already, it keeps its moment."""
+    return [
+        table.update(_key(account_id, key_id), "SET revoked = if_not_exists(revoked, :now)", now=now),
+        table.delete(_identity(digest), None),
+    ]
+
+
+def create(
+    key: api_keys.Key,
+    digest: str,
+    *,
+    plan: str,
+    gateway_key: str,
+    role: str,
+    holder: table.Action | None,
+    guard: table.Action | None,
+) -> bool:
+    """Makes a key, with the change of its user (`holder`) if it has one; False where that is outdated."""
+    made = creation(key, digest, plan=plan, gateway_key=gateway_key, role=role)
+    return _done([*made, *([holder] if holder else [])], guard)
+
+
+def roll(
+    old: tuple[api_keys.Key, str],
+    new: tuple[api_keys.Key, str],
+    *,
+    ends: int,
+    plan: str,
+    gateway_key: str,
+    role: str,
+    holder: table.Action | None,
+    guard: table.Action | None,
+) -> bool:
+    """Makes the new key and lets the old one end when it now expires; False where something changed since."""
+    made = creation(*new, plan=plan, gateway_key=gateway_key, role=role)
+    return _done([*made, *_ending(*old, new[0].id, ends=ends), *([holder] if holder else [])], guard)
+
+
+def revoke(key: api_keys.Key, digest: str, *, now: int, holder: table.Action | None) -> bool:
+    """Notes the revocation and removes the identity, together; False where the user was changed since."""
+    return _done([*revocation(key.account, key.id, digest, now=now), *([holder] if holder else [])])
 
 
 def identify(digest: str, *, now: int) -> tuple[Caller, str] | None:
     """The caller and the gateway key that a key stands for, or None: unknown, revoked or expired. One read."""
-    item = table.get((keys.key_secret(digest), "identity"))
+    item = table.get(_identity(digest))
     if item is None or ("not_after" in item and item["not_after"] <= now):
         return None
-    caller = Caller(item["account"], item["user"], item["key"], item["plan"], frozenset(item["scopes"]))
+    caller = Caller(
+        account=item["account"],
+        user=item["user"],
+        key=item["key"],
+        plan=item["plan"],
+        scopes=roles.effective(item["scopes"], item["role"], api_keys.SCOPES),
+        role=item["role"],
+        project=item.get("project"),
+    )
     return caller, item["gateway_key"]
+
+
+def note_use(account_id: int, key_id: int, *, now: int, pause: int) -> None:
+    """Notes that the key is used, unless that was noted less than `pause` milliseconds ago."""
+    known = "attribute_exists(pk)"
+    some_time_ago = "(attribute_not_exists(last_used) OR last_used <= :before)"
+    note = table.update(
+        _key(account_id, key_id), "SET last_used = :now", f"{known} AND {some_time_ago}", now=now, before=now - pause
+    )
+    with suppress(table.ConditionError):
+        table.write(note)
 
 
 def get(account_id: int, key_id: int) -> tuple[api_keys.Key, str] | None:
@@ -62,14 +130,30 @@ def page(account_id: int, *, skip: int, limit: int) -> list[api_keys.Key]:
     return [_from_item(item) for item in items]
 
 
-def revoke(key: api_keys.Key, digest: str) -> None:
-    """Notes the revocation and removes the identity, together."""
-    table.transact(
-        [
-            table.put(_key(key.account, key.id), _to_item(key, digest), table.EXISTS),
-            table.delete((keys.key_secret(digest), "identity"), None),
-        ]
-    )
+def _ending(key: api_keys.Key, digest: str, successor: int, *, ends: int) -> list[table.Action]:
+    """The actions that let a key end at a moment, for it was rolled."""
+    in_use = "attribute_exists(pk) AND attribute_not_exists(revoked)"
+    not_rolled = "attribute_not_exists(replaced_by)"
+    return [
+        table.update(
+            _key(key.account, key.id),
+            "SET not_after = :ends, replaced_by = :successor",
+            f"{in_use} AND {not_rolled}",
+            ends=ends,
+            successor=successor,
+        ),
+        table.update(
+            _identity(digest), "SET not_after = :ends, expires = :seconds", ends=ends, seconds=ends // clock.SECOND
+        ),
+    ]
+
+
+def _done(actions: list[table.Action], guard: table.Action | None = None) -> bool:
+    try:
+        table.transact(actions, guard)
+    except table.ConditionError:
+        return False
+    return True
 
 
 def _partition(account_id: int) -> str:
@@ -78,6 +162,10 @@ def _partition(account_id: int) -> str:
 
 def _key(account_id: int, key_id: int) -> table.Key:
     return _partition(account_id), keys.number(key_id)
+
+
+def _identity(digest: str) -> table.Key:
+    return keys.key_secret(digest), "identity"
 
 
 def _to_item(key: api_keys.Key, digest: str) -> Item:
@@ -89,10 +177,13 @@ def _to_item(key: api_keys.Key, digest: str) -> Item:
         "name": key.name,
         "key_type": key.type,
         "scopes": list(key.scopes),
+        "project": key.project,
         "hint": key.hint,
         "created": key.created,
         "not_after": key.expires,
         "revoked": key.revoked,
+        "replaced_by": key.replaced_by,
+        "last_used": key.last_used,
         "digest": digest,
     }
 
@@ -105,8 +196,11 @@ def _from_item(item: Item) -> api_keys.Key:
         name=item["name"],
         type=item["key_type"],
         scopes=tuple(item["scopes"]),
+        project=item.get("project"),
         hint=item["hint"],
         created=item["created"],
         expires=item.get("not_after"),
         revoked=item.get("revoked"),
+        replaced_by=item.get("replaced_by"),
+        last_used=item.get("last_used"),
     )

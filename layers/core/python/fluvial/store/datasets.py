@@ -8,7 +8,7 @@ from fluvial import clock, datasets, events, jobs
 from fluvial.paging import Order
 from fluvial.store import events as outbox
 from fluvial.store import jobs as stored_jobs
-from fluvial.store import keys, lists, projects, table, totals
+from fluvial.store import keys, lists, projects, table, totals, usage
 from fluvial.store.attributes import Item
 
 # An upload session stays readable a while after its end, so that a late call gets a clear answer.
@@ -16,7 +16,11 @@ UPLOAD_KEPT_SECONDS = clock.DAY // clock.SECOND
 
 
 def create(
-    dataset: datasets.Dataset, job: jobs.Job, event: events.Event, upload: datasets.Upload | None
+    dataset: datasets.Dataset,
+    job: jobs.Job,
+    event: events.Event,
+    upload: datasets.Upload | None,
+    guard: table.Action | None,
 ) -> Literal["created", "project_gone", "taken"]:
     """Dataset, its list entry, job and event, in one transaction that also ends the upload session if there is one."""
     project_exists = table.check(projects.key(dataset.account, dataset.project))
@@ -31,7 +35,7 @@ def create(
     if upload is not None:
         actions.append(table.delete(_upload_key(upload.account, upload.id)))
     try:
-        table.transact(actions)
+        table.transact(actions, guard)
     except table.ConditionError as error:
         return "project_gone" if 0 in error.failed else "taken"
     return "created"
@@ -68,24 +72,25 @@ def forget_list(account_id: int, project_id: int) -> None:
 
 
 def end_ingest(job: jobs.Job, dataset: datasets.Dataset, event: events.Event, *, now: int) -> bool:
-    """The dataset's outcome, the job's end and the event, together; False where dataset or lease are gone."""
+    """The dataset's outcome, the job's end, the event and the use, together; False where dataset or lease are gone."""
     it_still_waits_for_this_job = "job = :job AND #status = :processing"
     outcome = {"ready": "succeeded", "failed": "failed"}[dataset.status]
+    actions = [
+        table.Action(
+            "Put",
+            _key(dataset.account, dataset.id),
+            item=_to_item(dataset),
+            condition=it_still_waits_for_this_job,
+            values={":job": job.id, ":processing": "processing"},
+            names={"#status": "status"},
+        ),
+        stored_jobs.ending(job, outcome, now=now, reason=dataset.failure, dataset=dataset.id),
+        outbox.record(event),
+    ]
+    if outcome == "succeeded":
+        actions.append(usage.add(dataset.account, at=now, data_processed=dataset.size))
     try:
-        table.transact(
-            [
-                table.Action(
-                    "Put",
-                    _key(dataset.account, dataset.id),
-                    item=_to_item(dataset),
-                    condition=it_still_waits_for_this_job,
-                    values={":job": job.id, ":processing": "processing"},
-                    names={"#status": "status"},
-                ),
-                stored_jobs.ending(job, outcome, now=now, reason=dataset.failure, dataset=dataset.id),
-                outbox.record(event),
-            ]
-        )
+        table.transact(actions)
     except table.ConditionError:
         return False
     return True
@@ -107,25 +112,24 @@ def delete(dataset: datasets.Dataset, event: events.Event) -> bool:
     return True
 
 
-def create_upload(upload: datasets.Upload) -> None:
-    table.write(
-        table.put(
-            _upload_key(upload.account, upload.id),
-            {
-                "type": "upload",
-                "id": upload.id,
-                "account": upload.account,
-                "project": upload.project,
-                "incoming": upload.incoming,
-                "filename": upload.filename,
-                "size": upload.size,
-                "created": upload.created,
-                "ends": upload.expires,
-                "format": upload.format,
-                "expires": upload.expires // clock.SECOND + UPLOAD_KEPT_SECONDS,
-            },
-        )
+def create_upload(upload: datasets.Upload, guard: table.Action | None) -> None:
+    session = table.put(
+        _upload_key(upload.account, upload.id),
+        {
+            "type": "upload",
+            "id": upload.id,
+            "account": upload.account,
+            "project": upload.project,
+            "incoming": upload.incoming,
+            "filename": upload.filename,
+            "size": upload.size,
+            "created": upload.created,
+            "ends": upload.expires,
+            "format": upload.format,
+            "expires": upload.expires // clock.SECOND + UPLOAD_KEPT_SECONDS,
+        },
     )
+    table.transact([session], guard)
 
 
 def get_upload(account_id: int, upload_id: int) -> datasets.Upload | None:

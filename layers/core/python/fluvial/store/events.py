@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fluvial import clock, events
+from fluvial import clock, events, ids
 from fluvial.store import keys, table
 from fluvial.store.attributes import Item
 
@@ -20,6 +20,13 @@ def record(event: events.Event) -> table.Action:
 def get(account_id: int, event_id: str) -> events.Event | None:
     item = table.get(_key(account_id, event_id))
     return from_item(item) if item else None
+
+
+def after(account_id: int, position: str, *, limit: int) -> list[events.Event]:
+    """At most `limit` events behind a position, oldest first."""
+    # A space sorts before whatever an id goes on with, so the event at the position itself is left out; a tilde, last.
+    items = table.query(keys.listed(account_id, "events"), between=(f"{position} ", f"{ids.EVENT}_~"), limit=limit)
+    return [from_item(item) for item in items]
 
 
 def to_item(event: events.Event) -> Item:

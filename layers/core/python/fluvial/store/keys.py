@@ -1,19 +1,21 @@
 """How keys are spelled. Every partition of a customer's things starts with the account: isolation is the key itself.
 
-a#<account>                  account, its user(s)
+a#<account>                  account
+a#<account>#users            users by id
 a#<account>#projects         projects by id, which is by creation
 a#<account>#datasets         datasets by id
 a#<account>#p#<project>#data one entry per dataset of the project, by creation
 a#<account>#uploads          upload sessions by id
 a#<account>#jobs             jobs by id
 a#<account>#keys             API keys by id (never the key itself)
+a#<account>#idempotency      answers under an Idempotency-Key, by hash of route and key
 a#<account>#events           the outbox: events by id
+a#<account>#usage            counters of use, by hour or window: requests, bytes processed, projects created
 a#<account>#endpoints        webhook endpoints by id
 a#<account>#e#<endpoint>     the endpoint's deliveries, by event
 <a list's partition>#total   counters of the list, by shard
 key#<sha256>                 the identity that a key stands for
 email#<address>              guards that an address is used once
-w#<key>#<api>#<class>        request counters, by start of the window
 """
 
 from __future__ import annotations
@@ -51,5 +53,6 @@ def email(address: str) -> str:
     return f"email#{address.casefold()}"
 
 
-def window(key_id: int, api: str, route_class: str) -> str:
-    return f"w#{number(key_id)}#{api}#{route_class}"
+def window(start: int, key_id: int, api: str, route_class: str) -> str:
+    """The sort key of a request counter among its account's counters of use; `start` in epoch seconds."""
+    return f"{start:010d}#{number(key_id)}#{api}#{route_class}"

@@ -7,7 +7,7 @@ import json
 from fluvial import events, projects
 from fluvial.paging import Order
 from fluvial.store import events as outbox
-from fluvial.store import keys, lists, table, totals
+from fluvial.store import keys, lists, table, totals, usage
 from fluvial.store.attributes import Item
 
 
@@ -15,15 +15,17 @@ def key(account_id: int, project_id: int) -> table.Key:
     return _partition(account_id), keys.number(project_id)
 
 
-def create(project: projects.Project, event: events.Event) -> bool:
-    """Three writes in one transaction; False where the id is taken."""
+def create(project: projects.Project, event: events.Event, guard: table.Action | None) -> bool:
+    """Four writes in one transaction; False where the id is taken."""
     try:
         table.transact(
             [
                 table.put(key(project.account, project.id), _to_item(project)),
                 totals.add(_partition(project.account), +1),
+                usage.add(project.account, at=project.created, projects_created=1),
                 outbox.record(event),
-            ]
+            ],
+            guard,
         )
     except table.ConditionError:
         return False

@@ -38,6 +38,10 @@ class ConditionError(Exception):
         self.item = item
 
 
+class GuardError(Exception):
+    """The guard of a transaction failed, so nothing was written; whether other conditions held is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One write (or check) of a transaction, also usable alone.
@@ -127,11 +131,18 @@ def batch_get(keys: Sequence[Key]) -> list[Item]:
 
 
 def query(
-    partition: str, *, index: str | None = None, forward: bool = True, limit: int | None = None, skip: int = 0
+    partition: str,
+    *,
+    index: str | None = None,
+    between: tuple[str, str] | None = None,
+    forward: bool = True,
+    limit: int | None = None,
+    skip: int = 0,
 ) -> list[Item]:
     """The items of a partition (or, from an index, only their keys) in key order, `skip` left out, at most `limit`.
 
-    DynamoDB cannot skip: the items left out are read, too (in an index they are about 150 bytes each).
+    `between` are the first and the last sort key of the table that are wanted. DynamoDB cannot skip: the items left
+    out by `skip` are read, too (in an index they are about 150 bytes each).
     """
     arguments: dict[str, Any] = {
         "TableName": settings().need("table"),
@@ -144,6 +155,10 @@ def query(
         arguments["IndexName"] = index
     else:
         arguments["ConsistentRead"] = True
+    if between:
+        arguments["KeyConditionExpression"] += " AND sk BETWEEN :first AND :last"
+        first, last = between
+        arguments["ExpressionAttributeValues"] |= {":first": {"S": first}, ":last": {"S": last}}
     items: list[Item] = []
     wanted = None if limit is None else skip + limit
     while wanted is None or len(items) < wanted:
@@ -178,27 +193,31 @@ def write(action: Action) -> Item:
         raise ConditionError(item=item_from_wire(found) if found else None) from error
 
 
-def transact(actions: Iterable[Action]) -> None:
-    """All actions or none. ConditionError names those whose condition failed.
+def transact(actions: Iterable[Action], guard: Action | None = None) -> None:
+    """All actions or none. ConditionError names those whose condition failed; GuardError says that the guard's did.
 
-    Writers that meet (TransactionConflict) are tried again with growing random pauses; the token makes a retry after
-    a lost answer the same transaction, not a second one.
+    Writers that meet (TransactionConflict) are tried again with growing random pauses. The token makes a retry after a
+    lost answer the same transaction, not a second one: it changes only once a transaction was cancelled for certain.
     """
-    requests = [{action.kind: action.wire()} for action in actions]
-    pause = FIRST_PAUSE_SECONDS
+    requests = [{action.kind: action.wire()} for action in (*actions, *([guard] if guard else []))]
+    pause, token = FIRST_PAUSE_SECONDS, uuid.uuid4().hex
     for attempt in range(1, TRANSACTION_ATTEMPTS + 1):
         try:
-            _dynamodb().transact_write_items(TransactItems=requests, ClientRequestToken=uuid.uuid4().hex)
+            _dynamodb().transact_write_items(TransactItems=requests, ClientRequestToken=token)
             return
         except ClientError as error:
             code = error.response["Error"]["Code"]
             reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
             failed = [position for position, reason in enumerate(reasons) if reason == "ConditionalCheckFailed"]
+            if guard and len(requests) - 1 in failed:
+                raise GuardError from error
             if failed:
                 raise ConditionError(failed) from error
-            met = code == "TransactionInProgressException" or "TransactionConflict" in reasons
-            if not met or attempt == TRANSACTION_ATTEMPTS:
+            in_progress = code == "TransactionInProgressException"
+            if not (in_progress or "TransactionConflict" in reasons) or attempt == TRANSACTION_ATTEMPTS:
                 raise
+            if not in_progress:
+                token = uuid.uuid4().hex
         time.sleep(pause * random.random())  # noqa: S311 (spreads writers, guards nothing)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

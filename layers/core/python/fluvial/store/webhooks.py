@@ -8,12 +8,13 @@ from fluvial.store import keys, lists, table, totals
 from fluvial.store.attributes import Item
 
 
-def create(endpoint: webhooks.Endpoint) -> None:
+def create(endpoint: webhooks.Endpoint, guard: table.Action | None) -> None:
     table.transact(
         [
             table.put(_key(endpoint.account, endpoint.id), _to_item(endpoint)),
             totals.add(_partition(endpoint.account), +1),
-        ]
+        ],
+        guard,
     )
 
 

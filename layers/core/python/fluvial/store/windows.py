@@ -1,34 +1,63 @@
-"""Request counters: one item per key, API, route class and window."""
+"""Request counters: one item per key, API, route class and window. Statistics of use add them up.
+
+They stand in the account's partition of counters, in the order of time. So one partition takes one write per request of
+an account: DynamoDB gives it 1,000 a second, and the gateway lets through at most half of that.
+"""
 
 from __future__ import annotations
 
-from fluvial import clock
-from fluvial.caller import Caller
-from fluvial.store import keys, table
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-# Usage statistics read the counters long after their window; then they may go.
-KEPT_SECONDS = 400 * clock.DAY // clock.SECOND
+from fluvial.caller import Caller
+from fluvial.store import keys, table, usage
+
+# What DynamoDB says when it has no room for a write; it says 5xx when it is out of order.
+TOO_BUSY = (
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+)
+
+
+class UnreachableError(Exception):
+    """The counter could not be reached: whether the request was counted is not known."""
 
 
 def count(caller: Caller, *, api: str, route_class: str, start: int, limit: int, reset: int) -> int | None:
-    """Counts one request and returns how many that makes, or None where `limit` is reached. Times in epoch seconds."""
+    """Counts one request and returns how many that makes, or None where `limit` is reached. Times in epoch seconds.
+
+    UnreachableError where the table does not answer; a refusal that is a defect of ours passes as it is. A count whose
+    answer was lost is tried again, so it may count twice, and never lets more pass than the limit.
+    """
     nothing_counted_yet = "attribute_not_exists(used)"
     room_is_left = "used < :limit"
     try:
         item = table.write(
             table.update(
-                (keys.window(caller.key, api, route_class), f"{start:010d}"),
+                (keys.listed(caller.account, "usage"), keys.window(start, caller.key, api, route_class)),
                 "SET #type = :type, account = :account, expires = :expires ADD used :one",
                 f"{nothing_counted_yet} OR {room_is_left}",
                 {"#type": "type"},
                 type="window",
                 account=caller.account,
-                expires=reset + KEPT_SECONDS,
+                expires=reset + usage.KEPT_SECONDS,
                 one=1,
                 limit=limit,
             )
         )
     except table.ConditionError:
         return None
+    except (ConnectionError, HTTPClientError) as error:
+        raise UnreachableError(str(error)) from error
+    except ClientError as error:
+        if not _is_an_outage(error):
+            raise
+        raise UnreachableError(str(error)) from error
     used: int = item["used"]
     return used
+
+
+def _is_an_outage(error: ClientError) -> bool:
+    """Not so for a permission or a table that is missing: that must be seen, not let through."""
+    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status >= 500 or error.response["Error"]["Code"] in TOO_BUSY

@@ -1,0 +1,44 @@
+"""The shapes of the jobs group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from fluvial import clock, ids, jobs
+
+# What a job names in its inputs and outputs, as this API calls and spells it.
+NAMED = {"dataset": ("data_id", ids.DATASET)}
+
+
+class Job(BaseModel):
+    id: str
+    kind: str
+    state: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    attempt: int
+    reason: str | None
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+    @classmethod
+    def from_core(cls, job: jobs.Job) -> Job:
+        return cls(
+            id=ids.spell(ids.JOB, job.id),
+            kind=job.kind,
+            state=job.state,
+            created_at=clock.iso(job.created),
+            started_at=None if job.started is None else clock.iso(job.started),
+            ended_at=None if job.ended is None else clock.iso(job.ended),
+            attempt=job.attempt,
+            reason=job.reason,
+            inputs=_spelled(job.inputs),
+            outputs=_spelled(job.outputs),
+        )
+
+
+def _spelled(values: dict[str, Any]) -> dict[str, str]:
+    return {NAMED[name][0]: ids.spell(NAMED[name][1], value) for name, value in values.items()}
