@@ -67,7 +67,7 @@ def _note_use(caller: Caller) -> None:
     if len(noted) >= MAX_NOTED:
         noted.clear()
     noted[caller.key] = moment
-    # botocore would try for longer than this function may take.
+    # botocore would try for longer than a caller wants to wait.
     writer = Thread(target=_write_use, args=(caller,), daemon=True)
     writer.start()
     writer.join(NOTE_SECONDS)
