@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_lambda_powertools.event_handler import Response
 
 from fluvial import datasets, multipart
-from fluvial.errors import InvalidError
+from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.http import make_app
 from reference.errors import render
 from reference.wire import common
@@ -87,7 +87,7 @@ def _check_names(form: multipart.Form) -> None:
     """Refuses parts that are not known: what a caller sends is never silently dropped."""
     for name in (*form.fields, *form.files):
         if name not in PARTS:
-            shown = name[: common.MAX_SHOWN]
+            shown = name[:MAX_SHOWN]
             raise InvalidError(shown, f"'{shown}' is not a field of this request.", constraint=", ".join(PARTS))
 
 

@@ -49,6 +49,8 @@ def render(error: FluvialError | None, request_id: str) -> tuple[int, dict[str, 
 
 
 def _message(error: FluvialError) -> str:
+    if isinstance(error, TooLargeError) and error.field == "file":
+        return f"{str(error).removesuffix('.')}: use POST /v1/data/uploads for larger ones."
     if not isinstance(error, NotFoundError):
         return str(error)
     if isinstance(error.name, str):

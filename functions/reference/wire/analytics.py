@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from fluvial import clock, usage
-from fluvial.errors import InvalidError
-from reference.wire.common import MAX_SHOWN, parse_time
+from fluvial.errors import MAX_SHOWN, InvalidError
+from reference.wire.common import parse_time
 
 DEFAULT_DAYS = 30
 # Beyond them nothing was counted, nor will be soon.

@@ -12,13 +12,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
 from fluvial import clock, ids, paging
-from fluvial.errors import InvalidError, NotFoundError
+from fluvial.errors import MAX_SHOWN, InvalidError, NotFoundError
 from reference.errors import PREFIXES
 
 BASE_PATH = "/v1"
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
-MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
 
 Core = TypeVar("Core")
 

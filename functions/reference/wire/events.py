@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from fluvial import clock, events, ids
-from fluvial.errors import InvalidError
-from reference.wire.common import DEFAULT_PER_PAGE, MAX_PER_PAGE, MAX_SHOWN, digits, parse_time
+from fluvial.errors import MAX_SHOWN, InvalidError
+from reference.wire.common import DEFAULT_PER_PAGE, MAX_PER_PAGE, digits, parse_time
 
 EVENT_ID = re.compile(rf"{ids.EVENT}_[{ids.ALPHABET}]{{{ids.SPELLING_LENGTH}}}[0-9a-f]{{10}}")
 

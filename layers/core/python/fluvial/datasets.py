@@ -103,8 +103,7 @@ def receive(
     limit = settings().max_inline_bytes
     if len(data) > limit:
         raise TooLargeError(
-            f"A file in a request must have at most {limit} bytes, not {len(data)}: "
-            "use POST /v1/data/uploads for larger ones.",
+            f"A file in a request must have at most {limit} bytes, not {len(data)}.",
             field="file",
             limit_bytes=limit,
         )

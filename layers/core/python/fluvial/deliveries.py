@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from fluvial import backoff, bus, clock, outbound, signing
+from fluvial import backoff, bus, clock, ids, outbound, signing
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.events import Event
@@ -66,7 +66,7 @@ class Delivery:
     @property
     def id(self) -> str:
         """The event's id under the delivery's prefix; unique for its endpoint."""
-        return self.event.replace("evt_", "dlv_", 1)
+        return self.event.replace(ids.EVENT, ids.DELIVERY, 1)
 
     def message(self, number: int, delay_seconds: int = 0) -> bus.Message:
         """The queue's message for the attempt with this number."""

@@ -17,6 +17,8 @@ or an outage, and is answered as an internal error.
 
 from __future__ import annotations
 
+MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
+
 
 class FluvialError(Exception):
     """Something the caller can understand and act on; `str(error)` is one sentence for people."""
@@ -76,7 +78,7 @@ class ReusedKeyError(FluvialError):
 
 
 class TooLargeError(FluvialError):
-    """More bytes than this way of sending takes; the sentence says which way to use instead."""
+    """More bytes than this way of sending takes; an API adds which of its ways to use instead."""
 
     def __init__(self, reason: str, *, field: str | None = None, limit_bytes: int) -> None:
         super().__init__(reason)

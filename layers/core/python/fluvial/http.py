@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 from fluvial import clock, idempotency, limits, multipart
 from fluvial.caller import Caller
 from fluvial.config import settings
-from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError
+from fluvial.errors import MAX_SHOWN, FluvialError, InvalidError, NotFoundError, TooLargeError
 from fluvial.log import log, write_line
 from fluvial.store import windows
 from fluvial.store.table import GuardError
@@ -39,7 +39,6 @@ JSON = "application/json"
 # Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
 LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
 MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
-MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
 
 
 class App(APIGatewayRestResolver):

@@ -48,7 +48,6 @@ class JsonTable:
         self.header = False
         self._places: dict[str, int] = {}
         self._kinds: list[_Kind] = []
-        self._part_width = 0
 
     def add(self, value: Any, line: int) -> None:
         """Load or reject one record."""
