@@ -64,15 +64,7 @@ def request(
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     context: dict[str, Any] = {"requestId": secrets.token_hex(8), "stage": "v1", "resourcePath": resource}
     if caller is not None:
-        context["authorizer"] = {
-            "account": str(caller.account),
-            "user": str(caller.user),
-            "key": str(caller.key),
-            "plan": caller.plan,
-            "scopes": " ".join(sorted(caller.scopes)),
-            "role": caller.role,
-            **({} if caller.project is None else {"project": str(caller.project)}),
-        }
+        context["authorizer"] = caller.context()
     return {
         "httpMethod": method,
         "resource": resource,

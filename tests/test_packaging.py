@@ -91,7 +91,7 @@ def test_the_built_template_has_a_core_layer_without_the_bytecode_of_this_host(b
     copied = {
         path.relative_to(built / "CoreLayer/python") for path in (built / "CoreLayer").rglob("*") if path.is_file()
     }
-    assert Path("fluvial/http.py") in copied
+    assert Path("fluvial/http/app.py") in copied
     assert not [path for path in copied if path.suffix == ".pyc"]
 
 

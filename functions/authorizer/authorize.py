@@ -32,15 +32,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     return {
         **_policy(str(caller.key), "Allow", event["methodArn"]),
         "usageIdentifierKey": gateway_key,
-        "context": {
-            "account": str(caller.account),
-            "user": str(caller.user),
-            "key": str(caller.key),
-            "plan": caller.plan,
-            "scopes": " ".join(sorted(caller.scopes)),
-            "role": caller.role,
-            **({} if caller.project is None else {"project": str(caller.project)}),
-        },
+        "context": caller.context(),
     }
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Response
-
 from fluvial import jobs
-from fluvial.http import make_app
+from fluvial.caller import Caller
+from fluvial.http import Response, make_app
 from reference.errors import render
 from reference.wire import common
 from reference.wire import jobs as shapes
@@ -13,10 +12,10 @@ from reference.wire import jobs as shapes
 app = make_app("reference", render)
 
 
-@app.get("/jobs/<id>")
-def get_job(id: str) -> Response[str]:
-    job = jobs.get(app.caller("jobs:read"), common.parse_id("job", id))
-    return app.answer(200, shapes.Job.from_core(job))
+@app.get("/jobs/{id}", "jobs:read")
+def get_job(caller: Caller, id: common.JobId) -> Response[shapes.Job]:
+    """One job: its state, its times, and why it failed if it did."""
+    return app.answer(shapes.Job.from_core(jobs.get(caller, id)))
 
 
 handler = app

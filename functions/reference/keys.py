@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Response
-
 from fluvial import keys
-from fluvial.http import make_app
+from fluvial.caller import Caller
+from fluvial.http import Response, make_app
 from reference.errors import render
 from reference.wire import common
 from reference.wire import keys as shapes
@@ -13,19 +12,17 @@ from reference.wire import keys as shapes
 app = make_app("reference", render)
 
 
-@app.get("/keys")
-def list_keys() -> Response[str]:
-    caller, query = app.caller("keys:read"), app.query(common.PageQuery)
+@app.get("/keys", "keys:read")
+def list_keys(caller: Caller, query: common.PageQuery) -> Response[shapes.KeysPage]:
+    """The account's keys, newest first; never the keys themselves."""
     found = keys.page(caller, offset=query.offset, limit=query.per_page)
-    return app.answer(200, common.page_of(found, query, shapes.Key.from_core, path="/keys", asked=app.asked))
+    return app.answer(shapes.KeysPage.of(found, query, shapes.Key.from_core, app, "/keys"))
 
 
-@app.post("/keys")
-def create_key() -> Response[str]:
-    caller, body = app.caller("keys:write"), app.body(shapes.KeyCreate)
+@app.post("/keys", "keys:write")
+def create_key(caller: Caller, body: shapes.KeyCreate) -> Response[shapes.NewKey]:
+    """Makes a key; the answer is the only one that has it."""
     return app.once(
-        caller,
-        body.said(),
         lambda once: keys.create(
             caller,
             name=body.name,
@@ -41,22 +38,21 @@ def create_key() -> Response[str]:
     )
 
 
-@app.post("/keys/<id>/roll")
-def roll_key(id: str) -> Response[str]:
-    caller, body, key_id = app.caller("keys:write"), app.body(shapes.KeyRoll), common.parse_id("key", id)
+@app.post("/keys/{id}/roll", "keys:write")
+def roll_key(caller: Caller, id: common.KeyId, body: shapes.KeyRoll) -> Response[shapes.NewKey]:
+    """Replaces a key by a new one; the old one works on for the grace period."""
     return app.once(
-        caller,
-        body.said(),
-        lambda once: keys.roll(caller, key_id, grace_seconds=body.grace_seconds, once=once),
+        lambda once: keys.roll(caller, id, grace_seconds=body.grace_seconds, once=once),
         lambda made: shapes.NewKey.shown_once(*made),
         keys.spell_secret,
     )
 
 
-@app.delete("/keys/<id>")
-def revoke_key(id: str) -> Response[str]:
-    keys.revoke(app.caller("keys:write"), common.parse_id("key", id))
-    return app.answer(200, common.Done(message="API key revoked successfully"))
+@app.delete("/keys/{id}", "keys:write")
+def revoke_key(caller: Caller, id: common.KeyId) -> Response[common.Done]:
+    """Revokes a key at once."""
+    keys.revoke(caller, id)
+    return app.answer(common.Done(message="API key revoked successfully"))
 
 
 handler = app

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Response
-
 from fluvial import projects
-from fluvial.http import make_app
+from fluvial.caller import Caller
+from fluvial.http import Response, make_app
 from reference.errors import render
 from reference.wire import common
 from reference.wire import projects as shapes
@@ -13,21 +12,17 @@ from reference.wire import projects as shapes
 app = make_app("reference", render)
 
 
-@app.get("/projects")
-def list_projects() -> Response[str]:
-    caller, query = app.caller("projects:read"), app.query(common.ListQuery)
+@app.get("/projects", "projects:read")
+def list_projects(caller: Caller, query: common.ListQuery) -> Response[shapes.ProjectsPage]:
+    """The account's projects, a page at a time."""
     found = projects.page(caller, query.to_core(), offset=query.offset, limit=query.per_page)
-    return app.answer(
-        200, common.page_of(found, query, shapes.ProjectItem.from_core, path="/projects", asked=app.asked)
-    )
+    return app.answer(shapes.ProjectsPage.of(found, query, shapes.ProjectItem.from_core, app, "/projects"))
 
 
-@app.post("/projects")
-def create_project() -> Response[str]:
-    caller, body = app.caller("projects:write"), app.body(shapes.ProjectCreate)
+@app.post("/projects", "projects:write")
+def create_project(caller: Caller, body: shapes.ProjectCreate) -> Response[shapes.Project]:
+    """Makes a project."""
     return app.once(
-        caller,
-        body.said(),
         lambda once: projects.create(
             caller, name=body.name, description=body.description, settings=body.settings, once=once
         ),
@@ -35,24 +30,23 @@ def create_project() -> Response[str]:
     )
 
 
-@app.get("/projects/<id>")
-def get_project(id: str) -> Response[str]:
-    caller = app.caller("projects:read")
-    return app.answer(200, shapes.Project.from_core(projects.get(caller, common.parse_id("project", id))))
+@app.get("/projects/{id}", "projects:read")
+def get_project(caller: Caller, id: common.ProjectId) -> Response[shapes.Project]:
+    """One project."""
+    return app.answer(shapes.Project.from_core(projects.get(caller, id)))
 
 
-@app.put("/projects/<id>")
-def update_project(id: str) -> Response[str]:
-    caller, body = app.caller("projects:write"), app.body(shapes.ProjectUpdate)
-    return app.answer(
-        200, shapes.Project.from_core(projects.update(caller, common.parse_id("project", id), body.to_core()))
-    )
+@app.put("/projects/{id}", "projects:write")
+def update_project(caller: Caller, id: common.ProjectId, body: shapes.ProjectUpdate) -> Response[shapes.Project]:
+    """Changes the fields that are given; the others stay."""
+    return app.answer(shapes.Project.from_core(projects.update(caller, id, body.to_core())))
 
 
-@app.delete("/projects/<id>")
-def delete_project(id: str) -> Response[str]:
-    projects.delete(app.caller("projects:write"), common.parse_id("project", id))
-    return app.answer(200, common.Done(message="Project deleted successfully"))
+@app.delete("/projects/{id}", "projects:write")
+def delete_project(caller: Caller, id: common.ProjectId) -> Response[common.Done]:
+    """Removes a project and all that is in it."""
+    projects.delete(caller, id)
+    return app.answer(common.Done(message="Project deleted successfully"))
 
 
 handler = app

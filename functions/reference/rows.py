@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Response
-
 from fluvial import paging, rows
-from fluvial.http import make_app
+from fluvial.caller import Caller
+from fluvial.http import Response, make_app
 from reference.errors import render
 from reference.wire import common
 from reference.wire import data as shapes
@@ -13,24 +12,24 @@ from reference.wire import data as shapes
 app = make_app("reference", render)
 
 
-@app.get("/data/<id>/rows")
-def list_rows(id: str) -> Response[str]:
-    caller, query = app.caller("data:read"), app.query(common.PageQuery)
-    found = rows.page(caller, common.parse_id("dataset", id), offset=query.offset, limit=query.per_page)
-    return _answer(found, query, f"/data/{id}/rows")
+@app.get("/data/{id}/rows", "data:read")
+def list_rows(caller: Caller, id: common.DataId, query: common.PageQuery) -> Response[shapes.RowsPage]:
+    """The rows of data in the order of the source, with every value as it was there."""
+    found = rows.page(caller, id, offset=query.offset, limit=query.per_page)
+    return app.answer(_page(found, query, id, "rows"))
 
 
-@app.get("/data/<id>/rejects")
-def list_rejects(id: str) -> Response[str]:
-    caller, query = app.caller("data:read"), app.query(common.PageQuery)
-    found = rows.rejects_page(caller, common.parse_id("dataset", id), offset=query.offset, limit=query.per_page)
-    return _answer(found, query, f"/data/{id}/rejects")
+@app.get("/data/{id}/rejects", "data:read")
+def list_rejects(caller: Caller, id: common.DataId, query: common.PageQuery) -> Response[shapes.RowsPage]:
+    """The records that could not be read: line, column, cause and raw text."""
+    found = rows.rejects_page(caller, id, offset=query.offset, limit=query.per_page)
+    return app.answer(_page(found, query, id, "rejects"))
 
 
-def _answer(found: rows.Rows, query: common.PageQuery, path: str) -> Response[str]:
+def _page(found: rows.Rows, query: common.PageQuery, id: int, what: str) -> shapes.RowsPage:
     slice_ = paging.Slice(found.items, query.offset, found.total)
-    page = common.page_of(slice_, query, lambda row: row, path=path, asked=app.asked)
-    return app.answer(200, shapes.RowsPage(**dict(page), version=found.version))
+    path = f"/data/{common.DATA.spell(id)}/{what}"
+    return shapes.RowsPage.of(slice_, query, lambda row: row, app, path, version=found.version)
 
 
 handler = app

@@ -9,13 +9,17 @@ from fluvial.errors import FluvialError
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes `{"email", "plan", "name"?}`; returns ids and the key, or `{"error": {"message", "field"}}`.
+    """Takes `{"email", "plan", "name"?, "limits"?}`; returns ids and the key, or `{"error": {"message", "field"}}`.
 
+    `limits` are an enterprise account's own, such as `{"fluxjiva": 1000}`: requests per window, by API.
     A second call with the same address is refused, so a retry never makes a second account.
     """
     try:
         account, user, secret = accounts.create(
-            email=str(event.get("email", "")), plan=str(event.get("plan", "free")), name=event.get("name")
+            email=str(event.get("email", "")),
+            plan=str(event.get("plan", "free")),
+            name=event.get("name"),
+            limits=event.get("limits"),
         )
     except FluvialError as error:
         return {"error": {"message": str(error), "field": error.field}}

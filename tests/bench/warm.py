@@ -64,13 +64,15 @@ def our_handler() -> Callable[..., Any]:
     """The same through make_app: route, caller, limit, pydantic in and out, headers, one line."""
     from pydantic import BaseModel
 
-    from fluvial.http import make_app
+    from fluvial.caller import Caller
+    from fluvial.http import Response, make_app
+    from fluvial.http.wire import Request
     from fluvial.store import windows
     from reference.errors import render
 
     windows.count = lambda *_, **__: 1  # type: ignore[assignment]
 
-    class Create(BaseModel):
+    class Create(Request):
         name: str
         description: str
         industry: str
@@ -92,11 +94,12 @@ def our_handler() -> Callable[..., Any]:
 
     app = make_app("reference", render)
 
-    @app.post("/projects")
-    def create() -> Any:
-        app.caller("projects:write")
-        body = app.body(Create)
-        return app.answer(201, Page(data=[Item(**{**ITEM, "name": body.name}) for _ in range(20)]))
+    def create(caller: Caller, body: Create) -> Response[Page]:
+        return app.answer(Page(data=[Item(**{**ITEM, "name": body.name}) for _ in range(20)]))
+
+    # The classes are local to this function, where the names of its hints are not found.
+    create.__annotations__.update({"caller": Caller, "body": Create, "return": Response[Page]})
+    app.post("/projects", "projects:write")(create)
 
     return app
 

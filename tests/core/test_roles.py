@@ -43,6 +43,8 @@ def test_an_editor_writes_what_is_of_projects_and_a_viewer_writes_nothing() -> N
     assert roles.effective(everything, roles.EDITOR, keys.SCOPES) == reads | {
         "projects:write",
         "data:write",
+        "analyses:write",
+        "pages:write",
         "webhooks:write",
     }
     assert roles.effective(everything, roles.VIEWER, keys.SCOPES) == reads

@@ -189,7 +189,7 @@ def test_an_answer_that_lambda_could_not_carry_is_refused_and_never_cut(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(handler, request("POST", "/projects", caller=caller, body={"name": "n" * 200}))
-    monkeypatch.setattr("fluvial.http.MAX_ANSWER_BYTES", 200)
+    monkeypatch.setattr("fluvial.http.app.MAX_ANSWER_BYTES", 200)
     status, refusal = answer(handler, request("GET", "/projects", caller=caller))
     assert (status, refusal["error"]["code"], refusal["error"]["field"]) == (413, "PAYLOAD_TOO_LARGE", "per_page")
     assert "ask for fewer items" in refusal["error"]["message"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from fluvial import clock, usage
 from fluvial.errors import MAX_SHOWN, InvalidError
-from reference.wire.common import parse_time
+from fluvial.http.wire import parse_time
 
 DEFAULT_DAYS = 30
 # Beyond them nothing was counted, nor will be soon.

@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from fluvial import blobs, clock, datasets, ids
-from reference.wire.common import Page, Request
+from fluvial.http.wire import File, FormRequest, Request
+from reference.wire.common import Page
+
+
+class UploadForm(FormRequest):
+    file: File
+    project_id: str
+    format: str | None = None
 
 
 class UploadOpen(Request):
@@ -66,6 +73,10 @@ class DataItem(BaseModel):
     @classmethod
     def from_core(cls, dataset: datasets.Dataset) -> DataItem:
         return cls(**_data_fields(dataset))
+
+
+class DataPage(Page):
+    data: list[DataItem]
 
 
 class Column(BaseModel):
@@ -129,6 +140,7 @@ class Data(DataItem):
 class RowsPage(Page):
     """Rows of a version of the data, in the order of the source."""
 
+    data: list[dict[str, Any]]
     version: int
 
 

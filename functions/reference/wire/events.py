@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from fluvial import clock, events, ids
 from fluvial.errors import MAX_SHOWN, InvalidError
-from reference.wire.common import DEFAULT_PER_PAGE, MAX_PER_PAGE, digits, parse_time
+from fluvial.http.wire import WholeNumber, parse_time
+from reference.wire.common import DEFAULT_PER_PAGE, MAX_PER_PAGE
 
 EVENT_ID = re.compile(rf"{ids.EVENT}_[{ids.ALPHABET}]{{{ids.SPELLING_LENGTH}}}[0-9a-f]{{10}}")
 
@@ -19,7 +20,7 @@ class LogQuery(BaseModel):
 
     since: str | None = None
     type: Literal[events.TYPES] | None = None  # type: ignore[valid-type]
-    per_page: Annotated[int, BeforeValidator(digits), Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+    per_page: Annotated[WholeNumber, Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
 
     def position(self) -> str:
         if self.since is None:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from fluvial import clock, ids, keys, roles
-from reference.wire.common import Request, parse_id, parse_time
+from fluvial.http.wire import Request, parse_time
+from reference.wire.common import PROJECT, USER, Page
 
 
 class KeyCreate(Request):
@@ -19,10 +20,10 @@ class KeyCreate(Request):
     project_id: str | None = None
 
     def user(self) -> int | None:
-        return None if self.user_id is None else parse_id("user", self.user_id, field="user_id")
+        return None if self.user_id is None else USER.parse(self.user_id, field="user_id")
 
     def project(self) -> int | None:
-        return None if self.project_id is None else parse_id("project", self.project_id, field="project_id")
+        return None if self.project_id is None else PROJECT.parse(self.project_id, field="project_id")
 
     def expires(self) -> int | None:
         return None if self.expires_at is None else parse_time("expires_at", self.expires_at)
@@ -49,6 +50,10 @@ class Key(BaseModel):
     @classmethod
     def from_core(cls, key: keys.Key) -> Key:
         return cls(**_key_fields(key))
+
+
+class KeysPage(Page):
+    data: list[Key]
 
 
 class NewKey(Key):

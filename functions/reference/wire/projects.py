@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from fluvial import clock, ids, projects
-from reference.wire.common import Request
+from fluvial.http.wire import Request
+from reference.wire.common import Page
 
 
 class ProjectCreate(Request):
@@ -43,6 +44,10 @@ class ProjectItem(BaseModel):
             created_at=clock.iso(project.created),
             updated_at=clock.iso(project.updated),
         )
+
+
+class ProjectsPage(Page):
+    data: list[ProjectItem]
 
 
 class Project(BaseModel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from fluvial import accounts, clock, ids
-from reference.wire.common import Request
+from fluvial.http.wire import Request
+from reference.wire.common import Page
 
 
 class UserUpdate(Request):
@@ -35,6 +36,10 @@ class Member(BaseModel):
     @classmethod
     def from_core(cls, user: accounts.User) -> Member:
         return cls(**user.described())
+
+
+class MembersPage(Page):
+    data: list[Member]
 
 
 class User(BaseModel):

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from fluvial import clock, deliveries, ids, webhooks
-from reference.wire.common import Request
+from fluvial.http.wire import Request
+from reference.wire.common import Page
 
 
 class EndpointCreate(Request):
@@ -48,6 +49,10 @@ class NewEndpoint(Endpoint):
     @classmethod
     def shown_once(cls, endpoint: webhooks.Endpoint) -> NewEndpoint:
         return cls(**_endpoint_fields(endpoint), secret=endpoint.secret)
+
+
+class EndpointsPage(Page):
+    data: list[Endpoint]
 
 
 class Attempt(BaseModel):
@@ -92,6 +97,10 @@ class Delivery(BaseModel):
             ended_at=None if delivery.ended is None else clock.iso(delivery.ended),
             failure=delivery.failure,
         )
+
+
+class DeliveriesPage(Page):
+    data: list[Delivery]
 
 
 def _endpoint_fields(endpoint: webhooks.Endpoint) -> dict[str, Any]:

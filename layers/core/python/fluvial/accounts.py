@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fluvial import clock, events, gateway, ids, keys, roles
+from fluvial import limits as policies
 from fluvial.caller import Caller
 from fluvial.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from fluvial.idempotency import Once, guard
@@ -27,13 +28,17 @@ EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s.\x00-\x1f]+(\.[^@\s.\x00-\x1f]+)+")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer. `gateway_key` is the value that binds its requests to its usage plan in API Gateway."""
+    """A customer. `gateway_key` is the value that binds its requests to its usage plan in API Gateway.
+
+    `limits` are what its contract says in place of its plan's limits: requests per window, by API.
+    """
 
     id: int
     subscription: str  # a UUID
     plan: str
     gateway_key: str
     created: int
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,22 @@ def checked_plan(plan: str) -> str:
     return plan
 
 
+def checked_limits(plan: str, given: dict[str, Any] | None) -> dict[str, int]:
+    """Limits of a contract: for enterprise accounts, of APIs that there are."""
+    if not given:
+        return {}
+    if plan != "enterprise":
+        raise InvalidError("limits", "Only an enterprise account has limits of its own.", value=given)
+    for api, limit in given.items():
+        if api not in policies.APIS:
+            known = ", ".join(policies.APIS)
+            raise InvalidError("limits", f"'{api[:50]}' is not an API.", value=api, constraint=known)
+        if type(limit) is not int or limit < 1:
+            reason = f"The limit of '{api}' must be a whole number of requests, at least 1."
+            raise InvalidError(f"limits.{api}", reason, value=limit, constraint="at least 1")
+    return dict(given)
+
+
 def checked_role(role: str) -> str:
     if role not in roles.ROLES:
         raise InvalidError("role", f"'{role[:50]}' is not a role.", value=role, constraint=", ".join(roles.ROLES))
@@ -108,6 +129,7 @@ def create(
     email: str,
     plan: str,
     name: str | None = None,
+    limits: dict[str, Any] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> tuple[Account, User, str]:
@@ -119,7 +141,9 @@ def create(
     checked_email(email)
     checked_plan(plan)
     moment = now()
-    account = Account(new_id(), str(uuid.uuid4()), plan, secrets.token_urlsafe(32), moment)
+    account = Account(
+        new_id(), str(uuid.uuid4()), plan, secrets.token_urlsafe(32), moment, checked_limits(plan, limits)
+    )
     owner_name = checked_line("name", name if name is not None else email.partition("@")[0], MAX_NAME_LENGTH)
     user = User(new_id(), account.id, email, owner_name, roles.OWNER, moment, moment)
     secret = keys.new_secret()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fluvial import roles
 from fluvial.errors import ForbiddenError
 
 # All that a key of one project reaches, and of these only what is of its project.
-OF_A_PROJECT = ("projects", "data")
+OF_A_PROJECT = ("projects", "data", "analyses", "pages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Caller:
     """Who makes a request: what the authorizer found for the key.
 
     `scopes` are what is left of the key's within its user's role. `user` made the key, if it is a system key. `project`
-    is the only project that the key reaches; None for all.
+    is the only project that the key reaches; None for all. `limits` are what the account's contract says in place of
+    its plan: requests per window, by API.
     """
 
     account: int
@@ -26,6 +28,37 @@ class Caller:
     scopes: frozenset[str]
     role: str = roles.VIEWER
     project: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_context(cls, context: Mapping[str, str]) -> Caller:
+        """The caller that `context` told; API Gateway hands texts on, and nothing else."""
+        return cls(
+            account=int(context["account"]),
+            user=int(context["user"]),
+            key=int(context["key"]),
+            plan=context["plan"],
+            scopes=frozenset(context["scopes"].split()),
+            role=context["role"],
+            project=int(context["project"]) if "project" in context else None,
+            limits={api: int(limit) for api, limit in _pairs(context.get("limits", ""))},
+        )
+
+    def context(self) -> dict[str, str]:
+        """The caller as the authorizer hands it to the functions."""
+        context = {
+            "account": str(self.account),
+            "user": str(self.user),
+            "key": str(self.key),
+            "plan": self.plan,
+            "scopes": " ".join(sorted(self.scopes)),
+            "role": self.role,
+        }
+        if self.project is not None:
+            context["project"] = str(self.project)
+        if self.limits:
+            context["limits"] = " ".join(f"{api}={limit}" for api, limit in sorted(self.limits.items()))
+        return context
 
     def may(self, scope: str) -> bool:
         return roles.EVERYTHING in self.scopes or scope in self.scopes
@@ -45,3 +78,7 @@ class Caller:
     def reaches(self, project_id: int) -> bool:
         """Whether the key sees this project; what it does not see is absent to it."""
         return self.project in (None, project_id)
+
+
+def _pairs(text: str) -> list[list[str]]:
+    return [pair.split("=") for pair in text.split()]

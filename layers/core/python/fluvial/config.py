@@ -27,10 +27,14 @@ class Settings:
     """URL of the SQS queue of webhook deliveries."""
     ingest_queue_url: str = ""
     """URL of the SQS queue of ingest jobs."""
+    analyse_queue_url: str = ""
+    """URL of the SQS queue of analysis jobs."""
     usage_plans: str = ""
     """API Gateway usage plan ids by plan, as `free=abc,standard=def`."""
     log_level: str = "INFO"
     """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
+    allowed_origin: str = "*"
+    """Origin whose scripts in browsers may read the answers (CORS); * for all."""
     max_inline_bytes: int = 4_500_000
     """Largest file in one multipart request, in bytes. API Gateway and Lambda leave about this much."""
     max_upload_bytes: int = 1024**3

@@ -40,7 +40,7 @@ NOTED_EVERY_MILLISECONDS = clock.MINUTE
 ATTEMPTS = 12  # keys of one user meet on the user's item
 
 EVERYTHING = roles.EVERYTHING
-RESOURCES = ("analytics", "data", "events", "jobs", "keys", "projects", "users", "webhooks")
+RESOURCES = ("analyses", "analytics", "data", "events", "jobs", "keys", "pages", "projects", "users", "webhooks")
 SCOPES = (EVERYTHING, *(f"{resource}:{access}" for resource in RESOURCES for access in ("read", "write")))
 
 
@@ -155,8 +155,7 @@ def create(
         if store.create(
             key,
             digest(secret),
-            plan=account.plan,
-            gateway_key=account.gateway_key,
+            account=account,
             role=holder.role if holder else roles.SYSTEM,
             holder=_with_key(holder, key, digest(secret), now=moment),
             guard=guard(once, (key, secret)),
@@ -203,8 +202,7 @@ def roll(
             (old, old_digest),
             (key, digest(secret)),
             ends=ends,
-            plan=account.plan,
-            gateway_key=account.gateway_key,
+            account=account,
             role=holder.role if holder else roles.SYSTEM,
             holder=_with_key(holder, key, digest(secret), now=moment),
             guard=guard(once, (key, secret)),

@@ -26,18 +26,22 @@ class Policy:
     window_seconds: int
 
 
+MINUTE_SECONDS = 60
 HOUR_SECONDS = 60 * 60
 
-# By API and route class, by plan. Free and professional of the reference API are its document's figures; where a
-# document names no figure for a plan, docs/apis.md says why it is this one.
+
+def _tiers(window_seconds: int, **limits: int) -> dict[str, Policy]:
+    return {plan: Policy(limit, window_seconds) for plan, limit in limits.items()}
+
+
+# By API and route class, by plan. Free and professional of the reference API, standard and professional of Fluxjiva
+# are their documents' figures; docs/apis.md says why the others are these. An account's contract may say otherwise.
 POLICIES: dict[tuple[str, str], dict[str, Policy]] = {
-    ("reference", "all"): {
-        "free": Policy(1_000, HOUR_SECONDS),
-        "standard": Policy(5_000, HOUR_SECONDS),
-        "professional": Policy(10_000, HOUR_SECONDS),
-        "enterprise": Policy(100_000, HOUR_SECONDS),
-    },
+    ("reference", "all"): _tiers(HOUR_SECONDS, free=1_000, standard=5_000, professional=10_000, enterprise=100_000),
+    ("fluxjiva", "all"): _tiers(MINUTE_SECONDS, free=20, standard=60, professional=300, enterprise=3_000),
+    ("codefluss", "all"): _tiers(MINUTE_SECONDS, free=60, standard=120, professional=600, enterprise=3_000),
 }
+APIS = tuple(dict.fromkeys(api for api, _ in POLICIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ def spend(caller: Caller, *, api: str, route_class: str = "all", now: clock.Now 
     windows.UnreachableError where the counter does not answer: whoever serves the request decides what then.
     """
     policy = POLICIES[api, route_class][caller.plan]
+    if api in caller.limits:
+        policy = Policy(caller.limits[api], policy.window_seconds)
     moment = now()
     start = moment // clock.SECOND // policy.window_seconds * policy.window_seconds
     reset = start + policy.window_seconds

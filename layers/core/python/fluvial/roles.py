@@ -1,10 +1,11 @@
 """What each role may do. A user's key acts within its user's role: a request has the scopes that both allow.
 
-             reads        writes                      manages users and keys
-    owner    everything   everything                  all of them
-    admin    everything   everything                  all but owners and their keys
-    editor   everything   projects, data, webhooks    none
-    viewer   everything   nothing                     none
+             reads        writes                           manages users and keys
+    owner    everything   everything                       all of them
+    admin    everything   everything                       all but owners and their keys
+    editor   everything   projects and what is in them,    none
+                          webhooks
+    viewer   everything   nothing                          none
 
 A system key has no user. It acts for the account with the scopes that it was given, and ranks with an admin.
 """
@@ -26,7 +27,7 @@ WRITES: dict[str, frozenset[str]] = {
     OWNER: frozenset({EVERYTHING}),
     ADMIN: frozenset({EVERYTHING}),
     SYSTEM: frozenset({EVERYTHING}),
-    EDITOR: frozenset({"projects", "data", "webhooks"}),
+    EDITOR: frozenset({"projects", "data", "analyses", "pages", "webhooks"}),
     VIEWER: frozenset(),
 }
 MANAGERS = (OWNER, ADMIN, SYSTEM)

@@ -27,7 +27,7 @@ def create(account: accounts.Account, user: accounts.User, key: api_keys.Key, di
         table.put(_user_key(user.account, user.id), _user_to_item(user)),
         totals.add(_users(user.account), +1),
         _guard(user),
-        *stored_keys.creation(key, digest, plan=account.plan, gateway_key=account.gateway_key, role=user.role),
+        *stored_keys.creation(key, digest, account=account, role=user.role),
     ]
     try:
         table.transact(actions)
@@ -50,6 +50,7 @@ def get(account_id: int) -> accounts.Account:
         subscription=item["subscription"],
         plan=item["plan"],
         gateway_key=item["gateway_key"],
+        limits=item.get("limits", {}),
         created=item["created"],
     )
 
@@ -177,6 +178,7 @@ def _account_to_item(account: accounts.Account) -> Item:
         "subscription": account.subscription,
         "plan": account.plan,
         "gateway_key": account.gateway_key,
+        "limits": account.limits or None,
         "created": account.created,
     }
 

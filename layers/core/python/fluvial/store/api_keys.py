@@ -6,6 +6,7 @@ The list item is what people see; the identity is what works, and revoking remov
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from fluvial import clock, roles
 from fluvial import keys as api_keys
@@ -14,16 +15,20 @@ from fluvial.paging import Order
 from fluvial.store import keys, lists, table, totals
 from fluvial.store.attributes import Item
 
+if TYPE_CHECKING:
+    from fluvial.accounts import Account
 
-def creation(key: api_keys.Key, digest: str, *, plan: str, gateway_key: str, role: str) -> list[table.Action]:
+
+def creation(key: api_keys.Key, digest: str, *, account: Account, role: str) -> list[table.Action]:
     """The actions that make a key, for a transaction. `role` is that of its user."""
     identity = {
         "type": "key_secret",
         "account": key.account,
         "user": key.user,
         "key": key.id,
-        "plan": plan,
-        "gateway_key": gateway_key,
+        "plan": account.plan,
+        "limits": account.limits or None,
+        "gateway_key": account.gateway_key,
         "scopes": list(key.scopes),
         "role": role,
         "project": key.project,
@@ -54,14 +59,13 @@ def create(
     key: api_keys.Key,
     digest: str,
     *,
-    plan: str,
-    gateway_key: str,
+    account: Account,
     role: str,
     holder: table.Action | None,
     guard: table.Action | None,
 ) -> bool:
     """Makes a key, with the change of its user (`holder`) if it has one; False where that is outdated."""
-    made = creation(key, digest, plan=plan, gateway_key=gateway_key, role=role)
+    made = creation(key, digest, account=account, role=role)
     return _done([*made, *([holder] if holder else [])], guard)
 
 
@@ -70,14 +74,13 @@ def roll(
     new: tuple[api_keys.Key, str],
     *,
     ends: int,
-    plan: str,
-    gateway_key: str,
+    account: Account,
     role: str,
     holder: table.Action | None,
     guard: table.Action | None,
 ) -> bool:
     """Makes the new key and lets the old one end when it now expires; False where something changed since."""
-    made = creation(*new, plan=plan, gateway_key=gateway_key, role=role)
+    made = creation(*new, account=account, role=role)
     return _done([*made, *_ending(*old, new[0].id, ends=ends), *([holder] if holder else [])], guard)
 
 
@@ -99,6 +102,7 @@ def identify(digest: str, *, now: int) -> tuple[Caller, str] | None:
         scopes=roles.effective(item["scopes"], item["role"], api_keys.SCOPES),
         role=item["role"],
         project=item.get("project"),
+        limits=item.get("limits", {}),
     )
     return caller, item["gateway_key"]
 

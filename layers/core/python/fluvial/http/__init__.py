@@ -1,0 +1,19 @@
+"""What every HTTP handler shares; rules never import it.
+
+    app = make_app("reference", render)
+
+    @app.get("/projects/{id}", "projects:read")
+    def get_project(caller: Caller, id: common.ProjectId) -> Response[shapes.Project]:
+        \"""One project.\"""
+        return app.answer(shapes.Project.from_core(projects.get(caller, id)))
+
+The signature is the contract: what it names is read, checked and handed over, and what the API's OpenAPI document says
+is made of the same signatures (see `route`).
+"""
+
+from aws_lambda_powertools.event_handler import Response
+
+from fluvial.http.app import App, Render, make_app
+from fluvial.http.route import Id, Route
+
+__all__ = ["App", "Id", "Render", "Response", "Route", "make_app"]

@@ -1,0 +1,283 @@
+"""The app of one endpoint group: who is calling, their limit, what they send, errors in the API's envelope, one log
+line per request."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from pydantic import BaseModel, ValidationError
+
+from fluvial import clock, idempotency, limits, multipart
+from fluvial.caller import Caller
+from fluvial.config import settings
+from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError
+from fluvial.http import headers
+from fluvial.http.refusals import exact, invalid
+from fluvial.http.route import NOT_IN_THE_PATH, Route
+from fluvial.http.wire import Request
+from fluvial.log import log, write_line
+from fluvial.store import windows
+from fluvial.store.table import GuardError
+
+Made = TypeVar("Made")
+Shown = TypeVar("Shown", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
+Serve = TypeVar("Serve", bound=Callable[..., Any])
+Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
+"""Turns an error (None for a defect of ours) and the request id into status and body."""
+
+JSON = "application/json"
+# Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
+LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
+REVISION = re.compile(r'(?:W/)?"([0-9]{1,15})"')
+MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
+
+
+class App:
+    """A group of routes of one API; calling it answers one request."""
+
+    def __init__(self, api: str, render: Render) -> None:
+        self.api = api
+        self.render = render
+        self.routes: list[Route] = []
+        # Of the request that is being served.
+        self.window: limits.Window | None = None
+        self._caller: Caller | None = None
+        self._said: Request | None = None
+        self._resolver = APIGatewayRestResolver()
+        self._resolver.exception_handler(Exception)(self._answer_error)
+        self._resolver.not_found(self._answer_no_route)
+
+    def get(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
+        """Registers a function for GET. `scope` None: open to all."""
+        return self._register("GET", path, scope, status)
+
+    def post(self, path: str, scope: str | None, *, status: int = 201) -> Callable[[Serve], Serve]:
+        return self._register("POST", path, scope, status)
+
+    def put(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
+        return self._register("PUT", path, scope, status)
+
+    def patch(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
+        return self._register("PATCH", path, scope, status)
+
+    def delete(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
+        return self._register("DELETE", path, scope, status)
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answers one request."""
+        started = time.perf_counter()
+        self.window = self._caller = self._said = None
+        answer = self._resolver.resolve(event, context)
+        answered = {**headers.common(settings().allowed_origin), **answer["multiValueHeaders"]}
+        answered["X-Request-Id"] = [self.request_id]
+        answer["multiValueHeaders"] = answered
+        if self.window:
+            for name, value in self.window.headers(clock.now()).items():
+                answered[name] = [value]
+        write_line(
+            "request",
+            request_id=self.request_id,
+            api=self.api,
+            method=event["httpMethod"],
+            route=event["resource"],
+            status=answer["statusCode"],
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return answer
+
+    @property
+    def request_id(self) -> str:
+        """The id of this request, as every answer spells it."""
+        return f"req_{self._event['requestContext']['requestId']}"
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """The query parameters as they came."""
+        return self._event.get("queryStringParameters") or {}
+
+    def answer(self, body: Shown, *, revision: int | None = None) -> Response[Shown]:
+        """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut.
+
+        With the `revision` of what it shows the answer has an ETag, and is a 304 where the caller has it already.
+        """
+        kept = {}
+        if revision is not None:
+            kept = {"ETag": f'"{revision}"', "Cache-Control": headers.ASKED_AGAIN}
+            if self.route.method == "GET" and kept["ETag"] in self._header("if-none-match", "").split(", "):
+                return Response(304, headers=kept)
+        text = body.model_dump_json(by_alias=True)
+        # Lambda wraps the text in JSON, where a character takes up to six bytes; most answers are far below.
+        if len(text) > MAX_ANSWER_BYTES // 6 and (size := len(json.dumps(text))) > MAX_ANSWER_BYTES:
+            asked = getattr(self.route.types.get("query"), "model_fields", {})
+            raise TooLargeError(
+                f"The answer has {size} bytes, more than the {MAX_ANSWER_BYTES} that can be sent: ask for fewer items.",
+                field=next((name for name in ("per_page", "limit") if name in asked), None),
+                limit_bytes=MAX_ANSWER_BYTES,
+            )
+        return cast(Response[Shown], Response(self.route.status, JSON, text, kept))
+
+    def once(
+        self,
+        make: Callable[[idempotency.Once[Made] | None], Made],
+        show: Callable[[Made], Shown],
+        spell: Callable[[bytes], str] | None = None,
+    ) -> Response[Shown]:
+        """Makes something and answers with it; under an Idempotency-Key once, and each time with the first answer.
+
+        For `spell` see `idempotency.Once`.
+        """
+        key = self._header("idempotency-key")
+        if key is None:
+            return self.answer(show(make(None)))
+        caller, event = self._caller, self._event
+        if caller is None:
+            raise TypeError("a route that is open to all can do nothing once")
+        request: idempotency.Once[Made] = idempotency.Once(
+            account=caller.account,
+            route=f"{self.api} {self.route.method} {self.route.path}",
+            key=idempotency.checked_key(key),
+            # Another user, or a key of another project, must not be told the answer.
+            fingerprint=idempotency.fingerprint(
+                f"{caller.user} {caller.project} {event['path']}", self._said.said() if self._said else b""
+            ),
+            status=self.route.status,
+            show=lambda made: show(made).model_dump_json(by_alias=True),
+            spell=spell,
+        )
+        found = request.find()
+        if found is None:
+            try:
+                return self.answer(show(make(request)))
+            except GuardError:
+                # The same request, at the same time: it has been answered meanwhile.
+                found = request.find()
+                if found is None:
+                    raise
+        return cast(Response[Shown], Response(found.status, JSON, found.body, {"Idempotent-Replayed": "true"}))
+
+    # ------------------------------------------------------------ how a route is served
+
+    def _register(self, method: str, path: str, scope: str | None, status: int) -> Callable[[Serve], Serve]:
+        def register(serve: Serve) -> Serve:
+            route = Route.of(method, path, scope, status, serve)
+            self.routes.append(route)
+            pattern = path.replace("+}", "}").replace("{", "<").replace("}", ">")
+
+            @self._resolver.route(pattern, method)
+            def answer(**in_path: str) -> Response[Any]:
+                return self._serve(route, in_path)
+
+            return serve
+
+        return register
+
+    def _serve(self, route: Route, in_path: Mapping[str, str]) -> Response[Any]:
+        self.route = route
+        arguments: dict[str, Any] = {}
+        if route.scope is not None:
+            # Counted and checked first, also where the function does not want to know who calls.
+            self._caller = self._admit(route.scope)
+        for name, kind in route.types.items():
+            if name == "caller":
+                arguments[name] = self._caller
+            elif name == "query":
+                arguments[name] = self._query(kind)
+            elif name == "body":
+                arguments[name] = self._body(kind)
+            elif name == "form":
+                arguments[name] = self._form(kind)
+            elif name == "expected":
+                arguments[name] = self._expected()
+            elif name not in NOT_IN_THE_PATH:
+                arguments[name] = route.path_value(name, in_path[name])
+        answer: Response[Any] = route.serve(**arguments)
+        return answer
+
+    def _admit(self, scope: str) -> Caller:
+        """Who calls, once the request is counted against the limit and the key has the scope."""
+        caller = Caller.of_context(self._event["requestContext"]["authorizer"])
+        try:
+            self.window = limits.spend(caller, api=self.api)
+        except limits.WindowUsedUpError as error:
+            self.window = error.window
+            raise
+        except windows.UnreachableError:
+            # Let through, without headers: the gateway's usage plan still holds.
+            log.exception("limit not counted")
+        caller.require(scope)
+        return caller
+
+    def _body(self, model: type[Request]) -> Request:
+        """The JSON body, whatever its label says: some clients of these APIs send none or a wrong one."""
+        try:
+            text = self._resolver.current_event.decoded_body or ""
+            found = model.model_validate_json(text, strict=True)
+        except UnicodeDecodeError as error:
+            raise InvalidError(None, f"The body is not valid UTF-8: {error.reason} at byte {error.start}.") from error
+        except ValidationError as error:
+            raise invalid(error) from error
+        if LONG_NUMBER.search(text):
+            json.loads(text, parse_float=exact)
+        self._said = found
+        return found
+
+    def _query(self, model: type[Model]) -> Model:
+        """The query parameters; those that the model does not know are left alone."""
+        try:
+            return model.model_validate({k: v for k, v in self.asked.items() if k in model.model_fields})
+        except ValidationError as error:
+            raise invalid(error) from error
+
+    def _form(self, model: type[Request]) -> Request:
+        body = self._event.get("body") or ""
+        raw = base64.b64decode(body) if self._event.get("isBase64Encoded") else body.encode()
+        form = multipart.parse(raw, self._header("content-type", ""))
+        try:
+            found = model.model_validate({**form.fields, **form.files})
+        except ValidationError as error:
+            raise invalid(error) from error
+        self._said = found
+        return found
+
+    def _expected(self) -> int | None:
+        """The revision that the caller wants to change, by If-Match; None where any will do."""
+        given = self._header("if-match", "*")
+        if given == "*":
+            return None
+        found = REVISION.fullmatch(given)
+        if found is None:
+            allowed = 'an ETag as it was answered, such as "3", or *'
+            raise InvalidError("If-Match", f"'If-Match' must be {allowed}.", value=given[:100], constraint=allowed)
+        return int(found[1])
+
+    def _header(self, name: str, default: Any = None) -> Any:
+        return self._resolver.current_event.headers.get(name, default)
+
+    @property
+    def _event(self) -> dict[str, Any]:
+        event: dict[str, Any] = self._resolver.current_event.raw_event
+        return event
+
+    def _answer_error(self, error: Exception) -> Response[str]:
+        if not isinstance(error, FluvialError):
+            log.exception("request %s failed", self.request_id)
+        status, body = self.render(error if isinstance(error, FluvialError) else None, self.request_id)
+        retry_after = getattr(error, "retry_after_seconds", None)
+        more = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        return Response(status, JSON, json.dumps(body, ensure_ascii=False), more)
+
+    def _answer_no_route(self, _: Exception) -> Response[str]:
+        return self._answer_error(NotFoundError("route", self._event["path"]))
+
+
+def make_app(api: str, render: Render) -> App:
+    """The app of one endpoint group. `api` names the limits' policies, `render` is the API's table of errors."""
+    log.setLevel(settings().log_level)
+    return App(api, render)

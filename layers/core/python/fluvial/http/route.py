@@ -1,0 +1,74 @@
+"""Routes: one operation of an API each, as data that both serves and documents it.
+
+A route's function says by its signature what it takes and answers:
+
+    caller      who calls; the key must have the route's scope
+    query       a model of the query parameters
+    body        a model of the JSON body
+    form        a model of the multipart/form-data body
+    expected    the revision that `If-Match` names, None without it
+    any other   the path parameter of this name; an `Id` in its type spells it
+    returns     `Response` of the model of the answer, or of `str` where the function makes the text itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+from fluvial import ids
+from fluvial.errors import NotFoundError
+
+NOT_IN_THE_PATH = ("caller", "query", "body", "form", "expected", "return")
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """How an API spells the ids of a kind of thing."""
+
+    kind: str
+    prefix: str
+
+    @property
+    def pattern(self) -> str:
+        return f"^{self.prefix}_[{ids.ALPHABET}]{{{ids.SPELLING_LENGTH}}}$"
+
+    def spell(self, number: int) -> str:
+        return ids.spell(self.prefix, number)
+
+    def parse(self, text: str, *, field: str | None = None) -> int:
+        """The id that the text spells; a text that spells none is answered like an absent id."""
+        number = ids.parse(self.prefix, text)
+        if number is None:
+            raise NotFoundError(self.kind, text, field=field)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed."""
+
+    method: str
+    path: str
+    scope: str | None
+    status: int
+    serve: Callable[..., Any]
+    types: dict[str, Any]
+
+    @classmethod
+    def of(cls, method: str, path: str, scope: str | None, status: int, serve: Callable[..., Any]) -> Route:
+        return cls(method, path, scope, status, serve, get_type_hints(serve, include_extras=True))
+
+    @property
+    def answer(self) -> Any:
+        """The model of the answer, or str."""
+        (answer,) = get_args(self.types["return"])
+        return answer
+
+    def path_value(self, name: str, text: str) -> Any:
+        """What a path parameter stands for."""
+        for note in getattr(self.types[name], "__metadata__", ()):
+            if isinstance(note, Id):
+                return note.parse(text)
+        return text
