@@ -15,8 +15,8 @@ app = make_app("reference", render)
 def get_usage(caller: Caller, query: shapes.UsageQuery) -> Response[shapes.Usage]:
     """What the account used, by hour, day, week or month; intervals without use are zero."""
     start, end = query.range()
-    buckets, total = usage.over(caller, start=start, end=end, granularity=query.granularity)
-    return app.answer(shapes.Usage.from_core(buckets, total, query.granularity))
+    found = usage.over(caller, start=start, end=end, granularity=query.granularity)
+    return app.answer(shapes.Usage.from_core(found, query))
 
 
 handler = app

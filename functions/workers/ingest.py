@@ -86,7 +86,15 @@ def _make_version(job: jobs.Job, dataset: datasets.Dataset, source: str, locatio
             ended = datasets.fail(job, dataset, str(error))
             return "failed" if ended else OVERTAKEN
         _store(manifest, out, location)
-    ended = datasets.finish(job, dataset, rows=manifest.rows, rejected=manifest.rejected, location=location)
+    ended = datasets.finish(
+        job,
+        dataset,
+        rows=manifest.rows,
+        rejected=manifest.rejected,
+        columns=len(manifest.columns),
+        format=manifest.format,
+        location=location,
+    )
     return "succeeded" if ended else OVERTAKEN
 
 

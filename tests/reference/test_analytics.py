@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluvial import clock, datasets, jobs, limits, projects, usage
+from fluvial import clock, datasets, ids, jobs, limits, projects, usage
 from fluvial.caller import Caller
-from fluvial.store import keys, table
+from fluvial.limits import Policy
+from fluvial.store import keys, table, windows
 from fluvial.store import usage as store
 from reference.analytics import handler
 from reference.projects import handler as projects_handler
@@ -75,7 +77,9 @@ def ingest(caller: Caller, project: projects.Project, data: bytes, moment: int, 
     if fails:
         assert datasets.fail(job, dataset, "No.", now=lambda: moment)
     else:
-        assert datasets.finish(job, dataset, rows=1, rejected=0, location="x/", now=lambda: moment)
+        assert datasets.finish(
+            job, dataset, rows=1, rejected=0, columns=1, format="csv", location="x/", now=lambda: moment
+        )
 
 
 def test_use_is_counted_by_day_and_summed_up(caller: Caller) -> None:
@@ -145,7 +149,9 @@ def test_a_file_that_failed_and_an_ingest_that_lost_its_lease_process_nothing(ca
     assert first is not None
     assert second is not None
     for job, ends in ((first, False), (second, True), (second, False)):
-        made = datasets.finish(job, dataset, rows=1, rejected=0, location="x/", now=lambda: moment)
+        made = datasets.finish(
+            job, dataset, rows=1, rejected=0, columns=1, format="csv", location="x/", now=lambda: moment
+        )
         assert made is ends
     _, body = get(caller, start_date=DAY, end_date=DAY)
     assert body["data"] == [item(DAY, data_processed=8)]
@@ -224,7 +230,8 @@ def test_the_sum_is_the_same_in_buckets_of_any_size(
     end = start + days * clock.DAY
     wanted = sum(start <= moment < end for moment in moments)
     for granularity in ("hour", "day", "week", "month"):
-        buckets, total = usage.over(caller, start=start, end=end, granularity=granularity)
+        found = usage.over(caller, start=start, end=end, granularity=granularity)
+        buckets, total = found.buckets, found.total
         assert total == usage.Counts(wanted, 7 * wanted, wanted)
         assert sum((bucket.counts for bucket in buckets), usage.Counts()) == total
 
@@ -289,3 +296,41 @@ def test_counters_stay_as_long_as_they_can_be_asked_for(caller: Caller) -> None:
 def test_usage_needs_its_scope(caller: Caller) -> None:
     other = Caller(caller.account, caller.user, caller.key, caller.plan, frozenset({"data:read"}))
     assert get(other)[1]["error"]["message"] == "This API key lacks the scope 'analytics:read'."
+
+
+def test_requests_are_told_by_key_and_by_api_where_that_is_asked_for(caller: Caller) -> None:
+    other = replace(caller, key=caller.key + 1)
+    for who, api, times in ((caller, "reference", 3), (caller, "fluxjiva", 2), (other, "fluxjiva", 4)):
+        for _ in range(times):
+            limits.spend(who, api=api, now=lambda: at("2026-01-10T08:30:00"))
+    asked = {"start_date": "2026-01-10", "end_date": "2026-01-10"}
+    assert "breakdown" not in get(caller, **asked)[1]
+    assert get(caller, **asked, breakdown="api")[1]["breakdown"] == [
+        {"api": "fluxjiva", "api_calls": 6},
+        {"api": "reference", "api_calls": 3},
+    ]
+    by_key = get(caller, **asked, breakdown="key")[1]
+    assert by_key["breakdown"] == [
+        {"key_id": ids.spell(ids.KEY, caller.key), "api_calls": 5},
+        {"key_id": ids.spell(ids.KEY, other.key), "api_calls": 4},
+    ]
+    assert by_key["summary"] == summary(api_calls=9)
+
+
+def test_an_unknown_breakdown_is_refused(caller: Caller) -> None:
+    status, body = get(caller, breakdown="user")
+    assert (status, body["error"]["field"]) == (400, "breakdown")
+
+
+def test_windows_of_a_minute_are_counted_apart_and_add_up_to_the_hour(caller: Caller) -> None:
+    policy = Policy(2, 60)
+    for minute, passed in ((0, 2), (1, 1), (59, 2)):
+        moment = at(f"2026-01-10T08:{minute:02d}:30")
+        for number in range(3 if passed == 2 else passed):
+            start = moment // 1000 // 60 * 60
+            used = windows.count(
+                caller, api="fluxjiva", route_class="all", start=start, window_seconds=60, limit=policy.limit
+            )
+            assert used == (number + 1 if number < passed else None)
+    found = list(store.between(caller.account, at("2026-01-10T08:00:00"), at("2026-01-10T09:00:00")))
+    assert [counted.counts.api_calls for counted in found] == [5]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel
 
-from fluvial import clock, usage
+from fluvial import clock, ids, usage
 from fluvial.errors import MAX_SHOWN, InvalidError
-from fluvial.http.wire import parse_time
+from fluvial.http.wire import LEFT_OUT_IF_NONE, parse_time
 
 DEFAULT_DAYS = 30
 # Beyond them nothing was counted, nor will be soon.
@@ -25,6 +24,7 @@ class UsageQuery(BaseModel):
     start_date: str | None = None
     end_date: str | None = None
     granularity: Literal["hour", "day", "week", "month"] = "day"
+    breakdown: Literal["key", "api"] | None = None
 
     def range(self) -> tuple[int, int]:
         """Start and end in milliseconds; the end lies behind the last hour."""
@@ -76,13 +76,26 @@ class Summary(BaseModel):
     total_projects: int
 
 
+class KeyUsage(BaseModel):
+    key_id: str
+    api_calls: int
+
+
+class ApiUsage(BaseModel):
+    api: str
+    api_calls: int
+
+
 class Usage(BaseModel):
+    """`breakdown` is there where it was asked for: the requests of the whole range by key or by API, most first."""
+
     data: list[UsageItem]
     summary: Summary
+    breakdown: Annotated[list[KeyUsage] | list[ApiUsage] | None, LEFT_OUT_IF_NONE] = None
 
     @classmethod
-    def from_core(cls, buckets: Sequence[usage.Bucket], total: usage.Counts, granularity: str) -> Usage:
-        date_length = None if granularity == "hour" else len("2026-01-31")
+    def from_core(cls, found: usage.Usage, query: UsageQuery) -> Usage:
+        date_length = None if query.granularity == "hour" else len("2026-01-31")
         return cls(
             data=[
                 UsageItem(
@@ -91,11 +104,20 @@ class Usage(BaseModel):
                     data_processed=bucket.counts.data_processed,
                     projects_created=bucket.counts.projects_created,
                 )
-                for bucket in buckets
+                for bucket in found.buckets
             ],
             summary=Summary(
-                total_api_calls=total.api_calls,
-                total_data_processed=total.data_processed,
-                total_projects=total.projects_created,
+                total_api_calls=found.total.api_calls,
+                total_data_processed=found.total.data_processed,
+                total_projects=found.total.projects_created,
             ),
+            breakdown=_breakdown(found, query.breakdown),
         )
+
+
+def _breakdown(found: usage.Usage, by: str | None) -> list[KeyUsage] | list[ApiUsage] | None:
+    if by == "key":
+        return [KeyUsage(key_id=ids.spell(ids.KEY, key), api_calls=calls) for key, calls in found.by_key()]
+    if by == "api":
+        return [ApiUsage(api=api, api_calls=calls) for api, calls in found.by_api()]
+    return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fluvial import blobs, clock, events, ids, jobs, projects
+from fluvial.attempts import attempts
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
@@ -24,6 +25,7 @@ from fluvial.store.table import GuardError
 from fluvial.text import checked_line
 
 MAX_FILENAME_LENGTH = 255
+MAX_NAME_LENGTH = 200
 UPLOAD_VALID_MILLISECONDS = 1 * clock.HOUR
 FORMATS = ("csv", "tsv", "json", "ndjson", "parquet")
 INGEST = "ingest"
@@ -35,8 +37,9 @@ CREATE_ATTEMPTS = 3
 class Dataset:
     """Times in milliseconds, sizes in bytes.
 
-    `status` is processing, ready or failed; `rows` and `rejected` are known once it is ready, and `location` is then
-    the prefix of its current version in the bucket. `failure` says why it failed, for people.
+    `status` is processing, ready or failed; `rows`, `rejected`, `columns` (their number) and `found_format` are known
+    once it is ready, and `location` is then the prefix of its current version in the bucket. `failure` says why it
+    failed, for people. Without a `name` it goes by its file's.
     """
 
     id: int
@@ -48,19 +51,27 @@ class Dataset:
     size: int
     created: int
     updated: int
-    format: str | None = None  # as the caller said; what was found stands in the manifest
+    name: str | None = None
+    format: str | None = None  # as the caller said
+    found_format: str | None = None
     status: str = "processing"
     rows: int | None = None
     rejected: int | None = None
+    columns: int | None = None
     version: int = 0
     location: str | None = None
     failure: str | None = None
+
+    @property
+    def title(self) -> str:
+        return self.filename if self.name is None else self.name
 
     def described(self) -> dict[str, Any]:
         """The dataset as events show it."""
         described: dict[str, Any] = {
             "id": ids.spell(ids.DATASET, self.id),
             "project_id": ids.spell(ids.PROJECT, self.project),
+            "name": self.title,
             "filename": self.filename,
             "size": self.size,
             "rows": self.rows,
@@ -85,6 +96,7 @@ class Upload:
     size: int
     created: int
     expires: int
+    name: str | None = None
     format: str | None = None
 
 
@@ -94,6 +106,7 @@ def receive(
     project_id: int,
     filename: str,
     data: bytes | memoryview,
+    name: str | None = None,
     format: str | None = None,
     once: Once[Dataset] | None = None,
     now: clock.Now = clock.now,
@@ -107,7 +120,7 @@ def receive(
             field="file",
             limit_bytes=limit,
         )
-    _check_file(filename, len(data), format)
+    _check_file(filename, len(data), name, format)
     projects.get(caller, project_id, field="project_id")
     moment = now()
     dataset = Dataset(
@@ -120,6 +133,7 @@ def receive(
         size=len(data),
         created=moment,
         updated=moment,
+        name=name,
         format=format,
     )
     blobs.put(dataset.incoming, data)
@@ -140,6 +154,7 @@ def open_upload(
     project_id: int,
     filename: str,
     size: int,
+    name: str | None = None,
     format: str | None = None,
     once: Once[tuple[Upload, blobs.PostForm]] | None = None,
     now: clock.Now = clock.now,
@@ -150,7 +165,7 @@ def open_upload(
     if size > limit:
         reason = f"'size' must be at most {limit} bytes, not {size}."
         raise TooLargeError(reason, field="size", limit_bytes=limit)
-    _check_file(filename, size, format)
+    _check_file(filename, size, name, format)
     projects.get(caller, project_id, field="project_id")
     moment = now()
     upload = Upload(
@@ -162,6 +177,7 @@ def open_upload(
         size=size,
         created=moment,
         expires=moment + UPLOAD_VALID_MILLISECONDS,
+        name=name,
         format=format,
     )
     form = blobs.presign(upload.incoming, max_bytes=size, valid_seconds=UPLOAD_VALID_MILLISECONDS // clock.SECOND)
@@ -202,6 +218,7 @@ def complete_upload(
         size=upload.size,
         created=moment,
         updated=moment,
+        name=upload.name,
         format=upload.format,
     )
     if not _record(dataset, upload, once):
@@ -244,6 +261,18 @@ def page(caller: Caller, project_id: int, order: Order, *, offset: int, limit: i
     return Slice(items, offset, total)
 
 
+def rename(caller: Caller, dataset_id: int, name: str, *, now: clock.Now = clock.now) -> Dataset:
+    """Gives the dataset another name, with the event `data.updated`."""
+    checked_line("name", name, MAX_NAME_LENGTH)
+    for _ in attempts(f"dataset {dataset_id}"):
+        dataset = get(caller, dataset_id)
+        renamed = replace(dataset, name=name, updated=max(now(), dataset.updated))
+        event = events.happened(caller.account, "data.updated", renamed.described(), at=renamed.updated)
+        if store.rename(dataset, renamed, event):
+            return renamed
+    raise AssertionError("unreachable: attempts end with an error")
+
+
 def delete(caller: Caller, dataset_id: int, *, now: clock.Now = clock.now) -> None:
     """Removes the dataset, with the event `data.deleted`; its bytes are swept soon after."""
     remove(get(caller, dataset_id), now=now)
@@ -261,6 +290,8 @@ def finish(
     *,
     rows: int,
     rejected: int,
+    columns: int,
+    format: str,
     location: str,
     now: clock.Now = clock.now,
 ) -> bool:
@@ -271,6 +302,8 @@ def finish(
         status="ready",
         rows=rows,
         rejected=rejected,
+        columns=columns,
+        found_format=format,
         version=dataset.version + 1,
         location=location,
         updated=moment,
@@ -295,8 +328,10 @@ def _completed(caller: Caller, upload_id: int) -> Dataset:
         raise NotFoundError("upload", upload_id) from error
 
 
-def _check_file(filename: str, size: int, format: str | None) -> None:
+def _check_file(filename: str, size: int, name: str | None, format: str | None) -> None:
     checked_line("filename", filename, MAX_FILENAME_LENGTH)
+    if name is not None:
+        checked_line("name", name, MAX_NAME_LENGTH)
     if size == 0:
         raise InvalidError("file", "The file is empty.", value=0, constraint="at least 1 byte")
     if format is not None and format not in FORMATS:

@@ -20,7 +20,7 @@ from fluvial.store import windows
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """So many requests per window."""
+    """So many requests per window; a window is a part of an hour, or an hour."""
 
     limit: int
     window_seconds: int
@@ -88,7 +88,14 @@ def spend(caller: Caller, *, api: str, route_class: str = "all", now: clock.Now 
     moment = now()
     start = moment // clock.SECOND // policy.window_seconds * policy.window_seconds
     reset = start + policy.window_seconds
-    used = windows.count(caller, api=api, route_class=route_class, start=start, limit=policy.limit, reset=reset)
+    used = windows.count(
+        caller,
+        api=api,
+        route_class=route_class,
+        start=start,
+        window_seconds=policy.window_seconds,
+        limit=policy.limit,
+    )
     if used is None:
         raise WindowUsedUpError(Window(policy.limit, 0, reset, policy.window_seconds), moment)
     return Window(policy.limit, policy.limit - used, reset, policy.window_seconds)

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fluvial import clock, events, ids
+from fluvial import clock, events, ids, slugs
 from fluvial.caller import Caller
-from fluvial.errors import InvalidError, NotFoundError
+from fluvial.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from fluvial.idempotency import Once, guard
 from fluvial.paging import Order, Slice
 from fluvial.store import projects as store
@@ -16,32 +16,47 @@ from fluvial.text import checked_line, checked_text
 
 MAX_NAME_LENGTH = 200
 MAX_DESCRIPTION_LENGTH = 2_000
+MAX_INDUSTRY_LENGTH = 100
 MAX_SETTINGS_BYTES = 16 * 1024
 VISIBILITIES = ("private", "team")
 
-CREATE_ATTEMPTS = 3
+CREATE_ATTEMPTS = 5
+NUMBERED_SLUGS = 3  # a name that is used more often gets a slug with a part of the id
 UPDATE_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Times in milliseconds; `revision` grows by one with each change."""
+    """Times in milliseconds; `revision` grows by one with each change.
+
+    `slug` is unique in the account. `published` is the number of the version of its site that is live; None for none.
+    """
 
     id: int
     account: int
     name: str
+    slug: str
     description: str | None
     settings: dict[str, Any]
     created: int
     updated: int
     revision: int = 1
+    industry: str | None = None
+    published: int | None = None
+
+    @property
+    def status(self) -> str:
+        return "draft" if self.published is None else "published"
 
     def described(self) -> dict[str, Any]:
         """The project as events show it."""
         return {
             "id": ids.spell(ids.PROJECT, self.id),
             "name": self.name,
+            "slug": self.slug,
+            "status": self.status,
             "description": self.description,
+            "industry": self.industry,
             "settings": self.settings,
             "created_at": clock.iso(self.created),
             "updated_at": clock.iso(self.updated),
@@ -56,11 +71,13 @@ class Change:
     name: str | None = None
     description: str | None = None
     settings: dict[str, Any] | None = None
+    industry: str | None = None
+    slug: str | None = None
 
     def apply(self, project: Project) -> Project:
         """The changed project; InvalidError for a value that it cannot have."""
         if not self.given:
-            raise InvalidError(None, "Give at least one field to change.", constraint="name, description, settings")
+            raise InvalidError(None, "Give at least one field to change.")
         changed = project
         if "name" in self.given:
             if self.name is None:
@@ -70,6 +87,12 @@ class Change:
             changed = replace(changed, description=_checked_description(self.description))
         if "settings" in self.given:
             changed = replace(changed, settings=_checked_settings(self.settings))
+        if "industry" in self.given:
+            changed = replace(changed, industry=_checked_industry(self.industry))
+        if "slug" in self.given:
+            if self.slug is None:
+                raise InvalidError("slug", "'slug' must not be null.", constraint=slugs.RULE)
+            changed = replace(changed, slug=slugs.checked(self.slug))
         return changed
 
 
@@ -77,29 +100,43 @@ def create(
     caller: Caller,
     *,
     name: str,
+    slug: str | None = None,
     description: str | None = None,
+    industry: str | None = None,
     settings: dict[str, Any] | None = None,
     once: Once[Project] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Project:
-    """Makes a project, with its event `project.created`. ForbiddenError for a key of one project."""
+    """Makes a project, with its event `project.created`. ForbiddenError for a key of one project.
+
+    Without a slug it gets one made of its name. ConflictError for one that another project has.
+    """
     caller.require_account()
     moment = now()
     project = Project(
         id=0,
         account=caller.account,
         name=checked_line("name", name, MAX_NAME_LENGTH),
+        slug=slugs.of(name, "project") if slug is None else slugs.checked(slug),
         description=_checked_description(description),
         settings=_checked_settings(settings),
         created=moment,
         updated=moment,
+        industry=_checked_industry(industry),
     )
-    for _ in range(CREATE_ATTEMPTS):
+    base = project.slug
+    for attempt in range(1, CREATE_ATTEMPTS + 1):
         project = replace(project, id=new_id())
         event = events.happened(caller.account, "project.created", project.described(), at=moment)
-        if store.create(project, event, guard(once, project)):
+        outcome = store.create(project, event, guard(once, project))
+        if outcome == "created":
             return project
+        if outcome == "slug_taken":
+            if slug is not None:
+                raise _slug_is_taken(slug)
+            ending = attempt + 1 if attempt < NUMBERED_SLUGS else ids.spell("", new_id())[1:]
+            project = replace(project, slug=slugs.ending_in(base, ending))
     raise RuntimeError("no free id was found for a project")
 
 
@@ -125,24 +162,49 @@ def page(caller: Caller, order: Order, *, offset: int, limit: int) -> Slice[Proj
     return Slice(items, offset, total)
 
 
-def update(caller: Caller, project_id: int, change: Change, *, now: clock.Now = clock.now) -> Project:
-    """Changes the given fields, with the event `project.updated`. Of two writers at once, neither change is lost."""
+def update(
+    caller: Caller, project_id: int, change: Change, *, expected: int | None = None, now: clock.Now = clock.now
+) -> Project:
+    """Changes the given fields, with the event `project.updated`. Of two writers at once, neither change is lost.
+
+    StaleError where the project is not at the revision that is `expected`.
+    """
     for _ in range(UPDATE_ATTEMPTS):
         project = get(caller, project_id)
+        if expected not in (None, project.revision):
+            raise StaleError("project", project.revision)
         moment = max(now(), project.updated)
         changed = replace(change.apply(project), updated=moment, revision=project.revision + 1)
         event = events.happened(caller.account, "project.updated", changed.described(), at=moment)
-        if store.update(changed, event):
+        outcome = store.update(project, changed, event)
+        if outcome == "updated":
             return changed
+        if outcome == "slug_taken":
+            raise _slug_is_taken(changed.slug)
     raise RuntimeError(f"project {project_id} is changed by too many at once")
 
 
-def delete(caller: Caller, project_id: int, *, now: clock.Now = clock.now) -> None:
-    """Removes the project, with the event `project.deleted`; what is in it is gone at once, its bytes soon after."""
-    project = get(caller, project_id)
-    event = events.happened(caller.account, "project.deleted", project.described(), at=now())
-    if not store.delete(project, event):
-        raise NotFoundError("project", project_id)
+def delete(caller: Caller, project_id: int, *, expected: int | None = None, now: clock.Now = clock.now) -> None:
+    """Removes the project, with the event `project.deleted`; what is in it is gone at once, its bytes soon after.
+
+    StaleError where the project is not at the revision that is `expected`.
+    """
+    for _ in range(UPDATE_ATTEMPTS):
+        project = get(caller, project_id)
+        if expected not in (None, project.revision):
+            raise StaleError("project", project.revision)
+        event = events.happened(caller.account, "project.deleted", project.described(), at=now())
+        if store.delete(project, event):
+            return
+    raise RuntimeError(f"project {project_id} is changed by too many at once")
+
+
+def _slug_is_taken(slug: str) -> ConflictError:
+    return ConflictError(f"Another project has the slug '{slug}' already.", field="slug")
+
+
+def _checked_industry(industry: str | None) -> str | None:
+    return None if industry is None else checked_line("industry", industry, MAX_INDUSTRY_LENGTH)
 
 
 def _checked_description(description: str | None) -> str | None:

@@ -9,6 +9,7 @@ Only what lies in the range is counted: its sums are the same in buckets of any 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from fluvial import clock
 from fluvial.caller import Caller
 from fluvial.errors import InvalidError
 from fluvial.store import accounts as accounts_store
+from fluvial.store import keys
 from fluvial.store import usage as store
 from fluvial.store.usage import KEPT_SECONDS
 from fluvial.store.usage import Counts as Counts
@@ -32,10 +34,31 @@ class Bucket:
     counts: Counts
 
 
-def over(
-    caller: Caller, *, start: int, end: int, granularity: str, now: clock.Now = clock.now
-) -> tuple[Sequence[Bucket], Counts]:
-    """Every bucket that has a part of the range, empty ones too, and the sum of all.
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Every bucket that has a part of a range, empty ones too, the sum of all, and its requests by key and API."""
+
+    buckets: Sequence[Bucket]
+    total: Counts
+    requests: Counter[tuple[str, str]]
+
+    def by_key(self) -> Sequence[tuple[int, int]]:
+        """Keys and their requests, most first."""
+        return [(keys.parsed(key), count) for key, count in self._summed(0)]
+
+    def by_api(self) -> Sequence[tuple[str, int]]:
+        """APIs and their requests, most first."""
+        return self._summed(1)
+
+    def _summed(self, part: int) -> list[tuple[str, int]]:
+        sums = Counter[str]()
+        for source, count in self.requests.items():
+            sums[source[part]] += count
+        return sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def over(caller: Caller, *, start: int, end: int, granularity: str, now: clock.Now = clock.now) -> Usage:
+    """What the account used in a range.
 
     `start` (inclusive) and `end` (exclusive) are whole hours in milliseconds. InvalidError for a range that is empty,
     too long, or begins before what is known.
@@ -45,10 +68,13 @@ def over(
     starts = _starts(start, end, granularity)
     _check_known(caller, start, now())
     counts = [Counts()] * len(starts)
-    for moment, found in store.between(caller.account, start, end):
-        position = bisect_right(starts, moment) - 1
-        counts[position] += found
-    return [Bucket(*pair) for pair in zip(starts, counts, strict=True)], sum(counts, Counts())
+    requests = Counter[tuple[str, str]]()
+    for counted in store.between(caller.account, start, end):
+        counts[bisect_right(starts, counted.hour) - 1] += counted.counts
+        if counted.source is not None:
+            requests[counted.source] += counted.counts.api_calls
+    buckets = [Bucket(*pair) for pair in zip(starts, counts, strict=True)]
+    return Usage(buckets, sum(counts, Counts()), requests)
 
 
 def _check_known(caller: Caller, start: int, moment: int) -> None:

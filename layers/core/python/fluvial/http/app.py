@@ -112,7 +112,7 @@ class App:
             kept = {"ETag": f'"{revision}"', "Cache-Control": headers.ASKED_AGAIN}
             if self.route.method == "GET" and kept["ETag"] in self._header("if-none-match", "").split(", "):
                 return Response(304, headers=kept)
-        text = body.model_dump_json(by_alias=True)
+        text = body.model_dump_json()
         # Lambda wraps the text in JSON, where a character takes up to six bytes; most answers are far below.
         if len(text) > MAX_ANSWER_BYTES // 6 and (size := len(json.dumps(text))) > MAX_ANSWER_BYTES:
             asked = getattr(self.route.types.get("query"), "model_fields", {})
@@ -148,7 +148,7 @@ class App:
                 f"{caller.user} {caller.project} {event['path']}", self._said.said() if self._said else b""
             ),
             status=self.route.status,
-            show=lambda made: show(made).model_dump_json(by_alias=True),
+            show=lambda made: show(made).model_dump_json(),
             spell=spell,
         )
         found = request.find()

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from fluvial import clock, multipart
@@ -36,6 +36,14 @@ class FormRequest(Request):
         files = {name: part for name, part in given.items() if isinstance(part, multipart.FilePart)}
         fields = {name: value for name, value in given.items() if name not in files and value is not None}
         return multipart.Form(fields, files).said()
+
+
+def is_none(value: object) -> bool:
+    return value is None
+
+
+LEFT_OUT_IF_NONE = Field(exclude_if=is_none)
+"""For a field of an answer that is there only where there is something to say."""
 
 
 def digits(text: Any) -> Any:

@@ -71,18 +71,48 @@ def forget_list(account_id: int, project_id: int) -> None:
     totals.forget(keys.project_data(account_id, project_id))
 
 
+def rename(before: datasets.Dataset, renamed: datasets.Dataset, event: events.Event) -> bool:
+    """Stores the new name; False where the dataset was changed since, or is gone."""
+    nobody_changed_it_since = "updated = :before AND #status = :status"
+    index = _index_attributes(renamed)
+    try:
+        table.transact(
+            [
+                table.update(
+                    _key(renamed.account, renamed.id),
+                    "SET #name = :name, updated = :updated, updated_key = :updated_key, name_key = :name_key",
+                    nobody_changed_it_since,
+                    {"#name": "name", "#status": "status"},
+                    before=before.updated,
+                    status=before.status,
+                    name=renamed.name,
+                    updated=renamed.updated,
+                    updated_key=index["updated_key"],
+                    name_key=index["name_key"],
+                ),
+                outbox.record(event),
+            ]
+        )
+    except table.ConditionError:
+        return False
+    return True
+
+
 def end_ingest(job: jobs.Job, dataset: datasets.Dataset, event: events.Event, *, now: int) -> bool:
     """The dataset's outcome, the job's end, the event and the use, together; False where dataset or lease are gone."""
     it_still_waits_for_this_job = "job = :job AND #status = :processing"
     outcome = {"ready": "succeeded", "failed": "failed"}[dataset.status]
+    # Only what the outcome changes: its name may have been changed meanwhile.
+    values = {name: value for name, value in _outcome(dataset).items() if value is not None}
     actions = [
-        table.Action(
-            "Put",
+        table.update(
             _key(dataset.account, dataset.id),
-            item=_to_item(dataset),
-            condition=it_still_waits_for_this_job,
-            values={":job": job.id, ":processing": "processing"},
-            names={"#status": "status"},
+            "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            it_still_waits_for_this_job,
+            {f"#{name}": name for name in values},
+            job=job.id,
+            processing="processing",
+            **values,
         ),
         stored_jobs.ending(job, outcome, now=now, reason=dataset.failure, dataset=dataset.id),
         outbox.record(event),
@@ -125,6 +155,7 @@ def create_upload(upload: datasets.Upload, guard: table.Action | None) -> None:
             "size": upload.size,
             "created": upload.created,
             "ends": upload.expires,
+            "name": upload.name,
             "format": upload.format,
             "expires": upload.expires // clock.SECOND + UPLOAD_KEPT_SECONDS,
         },
@@ -145,6 +176,7 @@ def get_upload(account_id: int, upload_id: int) -> datasets.Upload | None:
         size=item["size"],
         created=item["created"],
         expires=item["ends"],
+        name=item.get("name"),
         format=item.get("format"),
     )
 
@@ -162,7 +194,6 @@ def _upload_key(account_id: int, upload_id: int) -> table.Key:
 
 
 def _to_item(dataset: datasets.Dataset) -> Item:
-    partition = keys.project_data(dataset.account, dataset.project)
     return {
         "type": "dataset",
         "id": dataset.id,
@@ -171,18 +202,34 @@ def _to_item(dataset: datasets.Dataset) -> Item:
         "job": dataset.job,
         "incoming": dataset.incoming,
         "filename": dataset.filename,
+        "name": dataset.name,
         "size": dataset.size,
         "created": dataset.created,
-        "updated": dataset.updated,
         "format": dataset.format,
+        **_outcome(dataset),
+        **_index_attributes(dataset),
+    }
+
+
+def _outcome(dataset: datasets.Dataset) -> Item:
+    """What the end of an ingest changes."""
+    return {
+        "updated": dataset.updated,
+        "updated_key": _index_attributes(dataset)["updated_key"],
         "status": dataset.status,
         "rows": dataset.rows,
         "rejected": dataset.rejected,
+        "columns": dataset.columns,
+        "found_format": dataset.found_format,
         "version": dataset.version,
         "location": dataset.location,
         "failure": dataset.failure,
-        **lists.index_attributes(partition, name=dataset.filename, updated=dataset.updated, number=dataset.id),
     }
+
+
+def _index_attributes(dataset: datasets.Dataset) -> Item:
+    partition = keys.project_data(dataset.account, dataset.project)
+    return lists.index_attributes(partition, name=dataset.title, updated=dataset.updated, number=dataset.id)
 
 
 def _from_item(item: Item) -> datasets.Dataset:
@@ -193,13 +240,16 @@ def _from_item(item: Item) -> datasets.Dataset:
         job=item["job"],
         incoming=item["incoming"],
         filename=item["filename"],
+        name=item.get("name"),
         size=item["size"],
         created=item["created"],
         updated=item["updated"],
         format=item.get("format"),
+        found_format=item.get("found_format"),
         status=item["status"],
         rows=item.get("rows"),
         rejected=item.get("rejected"),
+        columns=item.get("columns"),
         version=item["version"],
         location=item.get("location"),
         failure=item.get("failure"),

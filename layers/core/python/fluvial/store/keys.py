@@ -3,18 +3,26 @@
 a#<account>                  account
 a#<account>#users            users by id
 a#<account>#projects         projects by id, which is by creation
+a#<account>#slugs            guards that a slug is used once, by slug
 a#<account>#datasets         datasets by id
 a#<account>#p#<project>#data one entry per dataset of the project, by creation
+a#<account>#p#<project>#site how its site stands: counters and the tree of its pages
+a#<account>#p#<project>#versions  published versions of its site by number
+a#<account>#pages            pages by id
+a#<account>#sections         sections of pages by id
+a#<account>#analyses         analyses by id
+a#<account>#p#<project>#analyses   one entry per analysis of the project, by creation
 a#<account>#uploads          upload sessions by id
 a#<account>#jobs             jobs by id
 a#<account>#keys             API keys by id (never the key itself)
 a#<account>#idempotency      answers under an Idempotency-Key, by hash of route and key
 a#<account>#events           the outbox: events by id
-a#<account>#usage            counters of use, by hour or window: requests, bytes processed, projects created
+a#<account>#usage            counters of use, by hour: requests, bytes processed, projects created
 a#<account>#endpoints        webhook endpoints by id
 a#<account>#e#<endpoint>     the endpoint's deliveries, by event
 <a list's partition>#total   counters of the list, by shard
 key#<sha256>                 the identity that a key stands for
+preview#<sha256>             the version of a site that a public link opens
 email#<address>              guards that an address is used once
 """
 
@@ -26,6 +34,14 @@ from fluvial import ids
 def number(value: int) -> str:
     """An id as a sort key: eleven characters that sort as the number does."""
     return ids.spell("", value)[1:]
+
+
+def parsed(text: str) -> int:
+    """The id that `number` made this of; ValueError for another text."""
+    found = ids.parse("", f"_{text}")
+    if found is None:
+        raise ValueError(f"{text!r} is no number of ours")
+    return found
 
 
 def account(account_id: int) -> str:
@@ -41,6 +57,18 @@ def project_data(account_id: int, project_id: int) -> str:
     return f"a#{number(account_id)}#p#{number(project_id)}#data"
 
 
+def site(account_id: int, project_id: int) -> str:
+    return f"a#{number(account_id)}#p#{number(project_id)}#site"
+
+
+def versions(account_id: int, project_id: int) -> str:
+    return f"a#{number(account_id)}#p#{number(project_id)}#versions"
+
+
+def project_analyses(account_id: int, project_id: int) -> str:
+    return f"a#{number(account_id)}#p#{number(project_id)}#analyses"
+
+
 def deliveries(account_id: int, endpoint_id: int) -> str:
     return f"a#{number(account_id)}#e#{number(endpoint_id)}"
 
@@ -49,10 +77,20 @@ def key_secret(digest: str) -> str:
     return f"key#{digest}"
 
 
+def preview(digest: str) -> str:
+    return f"preview#{digest}"
+
+
 def email(address: str) -> str:
     return f"email#{address.casefold()}"
 
 
-def window(start: int, key_id: int, api: str, route_class: str) -> str:
-    """The sort key of a request counter among its account's counters of use; `start` in epoch seconds."""
-    return f"{start:010d}#{number(key_id)}#{api}#{route_class}"
+def window(hour: int, key_id: int, api: str, route_class: str) -> str:
+    """The sort key of a request counter among its account's counters of use; `hour` in epoch seconds."""
+    return f"{hour:010d}#{number(key_id)}#{api}#{route_class}"
+
+
+def window_source(sort_key: str) -> tuple[str, str] | None:
+    """The number of the key and the API whose requests a counter counts; None for one that counts something else."""
+    _, *source = sort_key.split("#")
+    return (source[0], source[1]) if len(source) > 1 else None

@@ -25,7 +25,7 @@ def index_attributes(partition: str, *, name: str, updated: int, number: int) ->
 
 
 def page(partition: str, order: Order, *, skip: int, limit: int, home: str | None = None) -> list[Item]:
-    """At most `limit` (100) items of the list. `home` is the partition of the things if the list holds entries."""
+    """At most `limit` items of the list. `home` is the partition of the things if the list holds entries."""
     if order.sort == "created":
         found = table.query(partition, forward=not order.descending, skip=skip, limit=limit)
         return found if home is None else table.batch_get([(home, entry["sk"]) for entry in found])

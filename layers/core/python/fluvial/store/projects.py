@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 from fluvial import events, projects
 from fluvial.paging import Order
@@ -15,21 +16,22 @@ def key(account_id: int, project_id: int) -> table.Key:
     return _partition(account_id), keys.number(project_id)
 
 
-def create(project: projects.Project, event: events.Event, guard: table.Action | None) -> bool:
-    """Four writes in one transaction; False where the id is taken."""
+def create(
+    project: projects.Project, event: events.Event, guard: table.Action | None
+) -> Literal["created", "slug_taken", "taken"]:
+    """Project, slug, total, use and event in one transaction."""
+    actions = [
+        table.put(key(project.account, project.id), _to_item(project)),
+        _take_slug(project),
+        totals.add(_partition(project.account), +1),
+        usage.add(project.account, at=project.created, projects_created=1),
+        outbox.record(event),
+    ]
     try:
-        table.transact(
-            [
-                table.put(key(project.account, project.id), _to_item(project)),
-                totals.add(_partition(project.account), +1),
-                usage.add(project.account, at=project.created, projects_created=1),
-                outbox.record(event),
-            ],
-            guard,
-        )
-    except table.ConditionError:
-        return False
-    return True
+        table.transact(actions, guard)
+    except table.ConditionError as error:
+        return "slug_taken" if 1 in error.failed else "taken"
+    return "created"
 
 
 def get(account_id: int, project_id: int) -> projects.Project | None:
@@ -45,32 +47,32 @@ def page(account_id: int, order: Order, *, skip: int, limit: int) -> list[projec
     return [_from_item(item) for item in lists.page(_partition(account_id), order, skip=skip, limit=limit)]
 
 
-def update(project: projects.Project, event: events.Event) -> bool:
-    """Stores the changed project; False where another change came first, or the project went."""
+def update(
+    before: projects.Project, project: projects.Project, event: events.Event
+) -> Literal["updated", "slug_taken", "overtaken"]:
+    """Stores the changed project; overtaken where another change came first, or the project went."""
     nobody_changed_it_since = "revision = :before"
+    actions = [
+        table.put(key(project.account, project.id), _to_item(project), nobody_changed_it_since, before=before.revision),
+        outbox.record(event),
+    ]
+    if project.slug != before.slug:
+        actions += [_take_slug(project), table.delete(_slug_key(before))]
     try:
-        table.transact(
-            [
-                table.put(
-                    key(project.account, project.id),
-                    _to_item(project),
-                    nobody_changed_it_since,
-                    before=project.revision - 1,
-                ),
-                outbox.record(event),
-            ]
-        )
-    except table.ConditionError:
-        return False
-    return True
+        table.transact(actions)
+    except table.ConditionError as error:
+        return "slug_taken" if 2 in error.failed and 0 not in error.failed else "overtaken"
+    return "updated"
 
 
 def delete(project: projects.Project, event: events.Event) -> bool:
-    """Removes the project; False where it is gone already."""
+    """Removes the project; False where it was changed since, or is gone already."""
+    nobody_changed_it_since = "revision = :revision"
     try:
         table.transact(
             [
-                table.delete(key(project.account, project.id)),
+                table.delete(key(project.account, project.id), nobody_changed_it_since, revision=project.revision),
+                table.delete(_slug_key(project)),
                 totals.add(_partition(project.account), -1),
                 outbox.record(event),
             ]
@@ -78,6 +80,14 @@ def delete(project: projects.Project, event: events.Event) -> bool:
     except table.ConditionError:
         return False
     return True
+
+
+def _take_slug(project: projects.Project) -> table.Action:
+    return table.put(_slug_key(project), {"type": "slug", "project": project.id})
+
+
+def _slug_key(project: projects.Project) -> table.Key:
+    return keys.listed(project.account, "slugs"), project.slug
 
 
 def _partition(account_id: int) -> str:
@@ -91,7 +101,10 @@ def _to_item(project: projects.Project) -> Item:
         "id": project.id,
         "account": project.account,
         "name": project.name,
+        "slug": project.slug,
         "description": project.description,
+        "industry": project.industry,
+        "published": project.published,
         "settings": json.dumps(project.settings, ensure_ascii=False, separators=(",", ":")),
         "created": project.created,
         "updated": project.updated,
@@ -105,9 +118,12 @@ def _from_item(item: Item) -> projects.Project:
         id=item["id"],
         account=item["account"],
         name=item["name"],
+        slug=item["slug"],
         description=item.get("description"),
         settings=json.loads(item["settings"]),
         created=item["created"],
         updated=item["updated"],
         revision=item["revision"],
+        industry=item.get("industry"),
+        published=item.get("published"),
     )

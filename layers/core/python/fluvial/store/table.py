@@ -22,6 +22,7 @@ from fluvial.store.attributes import Item, item_from_wire, item_to_wire, to_wire
 TRANSACTION_ATTEMPTS = 12
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
+BATCH_KEYS = 100  # DynamoDB's own limit
 
 Key = tuple[str, str]
 
@@ -112,10 +113,16 @@ def get(key: Key, *, consistent: bool = True) -> Item | None:
 
 
 def batch_get(keys: Sequence[Key]) -> list[Item]:
-    """The items that are there of up to 100 keys, in the order of the keys. One read each, one call."""
-    if not keys:
-        return []
-    table, found = settings().need("table"), {}
+    """The items that are there, in the order of the keys. One read each, one call for each BATCH_KEYS of them."""
+    found: dict[Key, Item] = {}
+    for start in range(0, len(keys), BATCH_KEYS):
+        found |= _batch(keys[start : start + BATCH_KEYS])
+    return [found[key] for key in keys if key in found]
+
+
+def _batch(keys: Sequence[Key]) -> dict[Key, Item]:
+    table = settings().need("table")
+    found: dict[Key, Item] = {}
     asked: dict[str, Any] = {table: {"Keys": [_key(key) for key in keys], "ConsistentRead": True}}
     pause = FIRST_PAUSE_SECONDS
     while asked:
@@ -127,7 +134,7 @@ def batch_get(keys: Sequence[Key]) -> list[Item]:
         if asked:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-    return [found[key] for key in keys if key in found]
+    return found
 
 
 def query(

@@ -53,11 +53,17 @@ def add(account_id: int, *, at: int, data_processed: int = 0, projects_created: 
     )
 
 
-def between(account_id: int, start: int, end: int) -> Iterator[tuple[int, Counts]]:
-    """What was counted from `start` to before `end`, in pieces, each with the start of its hour or window.
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted in an hour; `hour` in milliseconds. `source` is key and API for requests, else None."""
 
-    Times in milliseconds, whole hours.
-    """
+    hour: int
+    counts: Counts
+    source: tuple[str, str] | None
+
+
+def between(account_id: int, start: int, end: int) -> Iterator[Counted]:
+    """What was counted from `start` to before `end`, in pieces. Times in milliseconds, whole hours."""
     # A sort key goes on after its time, so those of `end` itself come after the last one wanted.
     wanted = (f"{start // clock.SECOND:010d}", f"{end // clock.SECOND:010d}")
     for item in table.query(_partition(account_id), between=wanted):
@@ -66,7 +72,8 @@ def between(account_id: int, start: int, end: int) -> Iterator[tuple[int, Counts
             data_processed=item.get("data_processed", 0),
             projects_created=item.get("projects_created", 0),
         )
-        yield int(item["sk"].partition("#")[0]) * clock.SECOND, counts
+        hour = int(item["sk"].partition("#")[0]) * clock.SECOND
+        yield Counted(hour, counts, keys.window_source(item["sk"]))
 
 
 def _partition(account_id: int) -> str:

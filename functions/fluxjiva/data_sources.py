@@ -1,0 +1,106 @@
+"""The data sources of a project: files that become typed rows."""
+
+from __future__ import annotations
+
+from fluvial import datasets, projects
+from fluvial.caller import Caller
+from fluvial.errors import NotFoundError
+from fluvial.http import Response, make_app
+from fluxjiva.errors import render
+from fluxjiva.wire import common
+from fluxjiva.wire import data_sources as shapes
+
+app = make_app("fluxjiva", render)
+
+
+@app.get("/projects/{project_id}/data-sources", "data:read")
+def list_data_sources(
+    caller: Caller, project_id: common.ProjectId, query: common.WholeListQuery
+) -> Response[shapes.DataSourceList]:
+    """All data sources of a project; with `limit` or `offset` a page of them, answered with `meta`."""
+    found = datasets.page(caller, project_id, query.to_core(), offset=query.first, limit=query.most)
+    items = [shapes.DataSource.from_core(one) for one in found.items]
+    return app.answer(shapes.DataSourceList(data=items, meta=query.meta_of(found)))
+
+
+@app.post("/projects/{project_id}/data-sources", "data:write")
+def upload_data_source(
+    caller: Caller, project_id: common.ProjectId, form: shapes.UploadForm
+) -> Response[shapes.DataSourceAnswer]:
+    """Takes a file of at most 4.5 MB; it is read into typed rows at once."""
+    return app.once(
+        lambda once: datasets.receive(
+            caller,
+            project_id=project_id,
+            filename=form.file.filename,
+            data=form.file.data,
+            name=form.name,
+            format=form.type,
+            once=once,
+        ),
+        shapes.DataSourceAnswer.of,
+    )
+
+
+@app.post("/projects/{project_id}/data-sources/uploads", "data:write")
+def open_upload(caller: Caller, project_id: common.ProjectId, body: shapes.UploadOpen) -> Response[shapes.UploadAnswer]:
+    """Opens the way for a larger file, which goes straight to S3."""
+    return app.once(
+        lambda once: datasets.open_upload(
+            caller,
+            project_id=project_id,
+            filename=body.filename,
+            size=body.size,
+            name=body.name,
+            format=body.type,
+            once=once,
+        ),
+        lambda opened: shapes.UploadAnswer.of(*opened),
+    )
+
+
+@app.post("/projects/{project_id}/data-sources/uploads/{upload_id}/complete", "data:write")
+def complete_upload(
+    caller: Caller, project_id: common.ProjectId, upload_id: common.UploadId
+) -> Response[shapes.DataSourceAnswer]:
+    """Says that the file has arrived; it is then read."""
+    projects.get(caller, project_id)
+    return app.once(lambda once: datasets.complete_upload(caller, upload_id, once=once), shapes.DataSourceAnswer.of)
+
+
+@app.get("/projects/{project_id}/data-sources/{data_source_id}", "data:read")
+def get_data_source(
+    caller: Caller, project_id: common.ProjectId, data_source_id: common.DataSourceId
+) -> Response[shapes.WholeDataSourceAnswer]:
+    """A data source with its columns: their types, and why they are what they are."""
+    dataset = _in_project(caller, project_id, data_source_id)
+    return app.answer(shapes.WholeDataSourceAnswer.whole(dataset, datasets.manifest(dataset)))
+
+
+@app.put("/projects/{project_id}/data-sources/{data_source_id}", "data:write")
+def rename_data_source(
+    caller: Caller, project_id: common.ProjectId, data_source_id: common.DataSourceId, body: shapes.Rename
+) -> Response[shapes.DataSourceAnswer]:
+    """Gives a data source another name."""
+    _in_project(caller, project_id, data_source_id)
+    return app.answer(shapes.DataSourceAnswer.of(datasets.rename(caller, data_source_id, body.name)))
+
+
+@app.delete("/projects/{project_id}/data-sources/{data_source_id}", "data:write")
+def delete_data_source(
+    caller: Caller, project_id: common.ProjectId, data_source_id: common.DataSourceId
+) -> Response[common.Deleted]:
+    """Removes a data source, its rows and its file."""
+    _in_project(caller, project_id, data_source_id)
+    datasets.delete(caller, data_source_id)
+    return app.answer(common.Deleted.of(common.DATA_SOURCE, data_source_id))
+
+
+def _in_project(caller: Caller, project_id: int, data_source_id: int) -> datasets.Dataset:
+    dataset = datasets.get(caller, data_source_id)
+    if dataset.project != project_id:
+        raise NotFoundError("dataset", data_source_id)
+    return dataset
+
+
+handler = app

@@ -1,0 +1,159 @@
+"""The shapes of the projects group."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel
+
+from fluvial import analyses, clock, datasets, paging, projects
+from fluvial.http.wire import LEFT_OUT_IF_NONE, Request
+from fluxjiva.wire.common import ANALYSIS, DATA_SOURCE, PROJECT, Meta
+
+MAX_INCLUDED = 100
+
+
+class ProjectCreate(Request):
+    name: str
+    description: str | None = None
+    industry: str | None = None
+
+
+class ProjectUpdate(Request):
+    name: str | None = None
+    description: str | None = None
+    industry: str | None = None
+
+    def to_core(self) -> projects.Change:
+        return projects.Change(
+            frozenset(self.model_fields_set), name=self.name, description=self.description, industry=self.industry
+        )
+
+
+class ProjectItem(BaseModel):
+    """A project in a list."""
+
+    id: str
+    name: str
+    description: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, project: projects.Project) -> ProjectItem:
+        return cls(
+            id=PROJECT.spell(project.id),
+            name=project.name,
+            description=project.description,
+            created_at=clock.iso(project.created),
+            updated_at=clock.iso(project.updated),
+        )
+
+
+class ProjectsPage(BaseModel):
+    data: list[ProjectItem]
+    meta: Meta
+
+
+class Project(BaseModel):
+    """A project alone."""
+
+    id: str
+    name: str
+    description: str | None
+    industry: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, project: projects.Project) -> Project:
+        return cls(
+            id=PROJECT.spell(project.id),
+            name=project.name,
+            description=project.description,
+            industry=project.industry,
+            created_at=clock.iso(project.created),
+            updated_at=clock.iso(project.updated),
+        )
+
+
+class ProjectAnswer(BaseModel):
+    data: Project
+
+    @classmethod
+    def of(cls, project: projects.Project) -> ProjectAnswer:
+        return cls(data=Project.from_core(project))
+
+
+class IncludedDataSource(BaseModel):
+    """A data source in its project. `type` is null until its file was read, unless the caller named it."""
+
+    id: str
+    name: str
+    type: str | None
+    created_at: str
+
+    @classmethod
+    def from_core(cls, dataset: datasets.Dataset) -> IncludedDataSource:
+        return cls(
+            id=DATA_SOURCE.spell(dataset.id),
+            name=dataset.title,
+            type=dataset.found_format or dataset.format,
+            created_at=clock.iso(dataset.created),
+        )
+
+
+class IncludedAnalysis(BaseModel):
+    """An analysis in its project."""
+
+    id: str
+    name: str
+    status: str
+    created_at: str
+
+    @classmethod
+    def from_core(cls, analysis: analyses.Analysis) -> IncludedAnalysis:
+        return cls(
+            id=ANALYSIS.spell(analysis.id),
+            name=analysis.name,
+            status=analysis.status,
+            created_at=clock.iso(analysis.created),
+        )
+
+
+class WholeProject(Project):
+    """A project with what is in it."""
+
+    data_sources: list[IncludedDataSource]
+    analyses: list[IncludedAnalysis]
+
+
+class IncludedMeta(BaseModel):
+    """How many there are of what a project includes; the rest is in their lists."""
+
+    data_sources: int
+    analyses: int
+
+
+class WholeProjectAnswer(BaseModel):
+    """`meta` is there only where something was left out."""
+
+    data: WholeProject
+    meta: Annotated[IncludedMeta | None, LEFT_OUT_IF_NONE] = None
+
+    @classmethod
+    def whole(
+        cls,
+        project: projects.Project,
+        sources: paging.Slice[datasets.Dataset],
+        made: paging.Slice[analyses.Analysis],
+    ) -> WholeProjectAnswer:
+        left_out = sources.total > len(sources.items) or made.total > len(made.items)
+        return cls(
+            data=WholeProject(
+                **dict(Project.from_core(project)),
+                data_sources=[IncludedDataSource.from_core(one) for one in sources.items],
+                analyses=[IncludedAnalysis.from_core(one) for one in made.items],
+            ),
+            meta=IncludedMeta(data_sources=sources.total, analyses=made.total) if left_out else None,
+        )
