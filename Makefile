@@ -56,6 +56,10 @@ bench: .venv/stamp-test ## Run every benchmark, or one: BENCH=ingest ARGS='--row
 		echo "== $$bench"; .venv/bin/python "$$bench" $(ARGS) || exit 1; \
 	done
 
+.PHONY: openapi
+openapi: .venv/stamp-local ## Write the OpenAPI documents anew, or one: API=reference
+	@PYTHONPATH=functions:layers/core/python AWS_DEFAULT_REGION=us-east-1 .venv/bin/python -m local.openapi $(API)
+
 # ---------------------------------------------------------------- AWS
 
 .PHONY: build deploy
@@ -81,6 +85,7 @@ lock: $(UV) ## Pin anew what is installed, here and in the layers; UPGRADE=1 tak
 	$(COMPILE) pyproject.toml --group local -c requirements/test.txt -o requirements/local.txt
 	$(COMPILE) pyproject.toml -c requirements/test.txt -o layers/dependencies/requirements.txt
 	$(COMPILE) --group engine -c requirements/test.txt -o layers/engine/requirements.txt
+	$(COMPILE) --group rendering -c requirements/test.txt -o layers/rendering/requirements.txt
 	$(COMPILE) requirements/sam.in -o requirements/sam.txt
 	echo uv==$(UV_VERSION) | $(COMPILE) - -o requirements/uv.txt
 

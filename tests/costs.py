@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from fluvial.aws import client
-from reference import analytics, data, events, jobs, keys, projects, rows, status, users, webhooks
+from reference import analytics, data, documentation, events, jobs, keys, projects, rows, status, users, webhooks
 from tests import factories
 from tests.factories import request
 from workers import ingest, publish
@@ -101,6 +101,9 @@ def measure(resources: dict[str, str]) -> dict[str, list[str]]:
     call(analytics.handler, "GET", "/analytics/usage")
     call(users.handler, "GET", "/users/me")
     call(users.handler, "PUT", "/users/me", body={"name": "Measured"})
+    for resource, path in {"/openapi.json": None, "/docs": None, "/docs/{file}": {"file": "start.js"}}.items():
+        with counted(measured.setdefault(f"GET {resource}", [])):
+            assert documentation.handler(request("GET", resource, path=path), factories.CONTEXT)["statusCode"] == 200
     return measured
 
 

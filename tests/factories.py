@@ -60,7 +60,7 @@ def request(
     """A request as API Gateway hands it to a function. `resource` is the route, `path` fills its parameters."""
     concrete = resource
     for name, value in (path or {}).items():
-        concrete = concrete.replace(f"{{{name}}}", value)
+        concrete = concrete.replace(f"{{{name}}}", value).replace(f"{{{name}+}}", value)
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     context: dict[str, Any] = {"requestId": secrets.token_hex(8), "stage": "v1", "resourcePath": resource}
     if caller is not None:

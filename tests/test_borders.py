@@ -89,6 +89,11 @@ def test_rules_know_nothing_of_http(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules(CORE) + modules(FUNCTIONS), ids=name_of)
+def test_what_is_deployed_imports_nothing_of_the_local_tools(path: Path) -> None:
+    assert {name for name in imports(path) if top(name) == "local"} == set()
+
+
+@pytest.mark.parametrize("path", modules(CORE) + modules(FUNCTIONS), ids=name_of)
 def test_the_environment_is_read_in_one_place(path: Path) -> None:
     if path != CORE / "fluvial" / "config.py":
         read = [
@@ -112,6 +117,10 @@ def test_every_handler_can_be_imported_alone(handler: str) -> None:
     if handler in API_HANDLERS:
         # botocore alone is enough, and boto3 a tenth of a cold start more.
         assert "boto3" not in loaded
+        # For the OpenAPI document alone, which is made before.
+        assert [name for name in loaded if name.endswith(".wire.errors")] == []
+    if handler.endswith(".documentation.handler"):
+        assert [name for name in loaded if ".wire" in name and top(name) in APIS] == []
 
 
 def imported_by(handler: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.http.documentation import SWAGGER_UI
 from layers import after_build
 from layers.dependencies import trim
 from tests import template
@@ -51,9 +52,13 @@ def test_trimming_leaves_the_services_in_use_without_their_manual(tmp_path: Path
     trim_me.write_bytes(gzip.compress(json.dumps(model).encode()))
     services = {"sqs": {"endpoints": {}}, "braket": {"endpoints": {}}}
     (data / "endpoints.json").write_text(json.dumps({"partitions": [{"services": services}]}))
+    page = tmp_path / SWAGGER_UI.relative_to(SWAGGER_UI.parents[3]) / "swagger-ui-bundle.min.js"
+    page.parent.mkdir(parents=True)
+    page.write_text("shown by /docs")
 
     trim.trim(tmp_path)
 
+    assert page.read_text() == "shown by /docs"
     assert {path.name for path in data.iterdir()} == {*trim.SERVICES, "endpoints.json"}
     assert json.loads((data / "endpoints.json").read_text()) == {
         "partitions": [{"services": {"sqs": {"endpoints": {}}}}]

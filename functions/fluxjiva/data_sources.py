@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fluvial import datasets, projects
 from fluvial.caller import Caller
 from fluvial.errors import NotFoundError
@@ -65,7 +67,9 @@ def complete_upload(
 ) -> Response[shapes.DataSourceAnswer]:
     """Says that the file has arrived; it is then read."""
     projects.get(caller, project_id)
-    return app.once(lambda once: datasets.complete_upload(caller, upload_id, once=once), shapes.DataSourceAnswer.of)
+    # An upload of another project is absent here, as it is to a key of this one.
+    within = replace(caller, project=project_id)
+    return app.once(lambda once: datasets.complete_upload(within, upload_id, once=once), shapes.DataSourceAnswer.of)
 
 
 @app.get("/projects/{project_id}/data-sources/{data_source_id}", "data:read")

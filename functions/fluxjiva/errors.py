@@ -37,6 +37,8 @@ PREFIXES = {
     "upload": ids.UPLOAD,
 }
 NAMES = {"dataset": "data source"}
+# What the core calls otherwise.
+PARAMETERS = {"data_id": "data_source_id", "format": "type"}
 
 
 def render(error: FluvialError | None, request_id: str) -> tuple[int, dict[str, Any]]:
@@ -63,8 +65,9 @@ def _message(error: FluvialError) -> str:
 def _details(error: FluvialError) -> dict[str, str]:
     """What the error is about, every value as a string."""
     details: dict[str, str] = {}
-    if error.field is not None:
-        details["parameter"] = error.field
+    # A project is only ever named in the path, which is no parameter.
+    if error.field is not None and not (isinstance(error, NotFoundError) and error.kind == "project"):
+        details["parameter"] = PARAMETERS.get(error.field, error.field)
     if isinstance(error, InvalidError):
         if error.value is not None:
             given = error.value if isinstance(error.value, str) else json.dumps(error.value, default=str)

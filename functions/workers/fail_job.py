@@ -1,21 +1,22 @@
-"""Dead letters of ingest -> job and dataset failed, so that nobody waits for ever. At least once; the end is one."""
+"""Dead letters of jobs -> job and its thing failed, so that nobody waits for ever. At least once; the end is one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from fluvial import bus, clock, datasets, ids, jobs
+from fluvial import analyses, bus, clock, datasets, ids, jobs
 from fluvial.log import write_line
-from fluvial.store import datasets as store
+from fluvial.store import analyses as stored_analyses
+from fluvial.store import datasets as stored_datasets
 from fluvial.store import jobs as stored_jobs
 from workers.messages import parse_job
 
-REASON = "The file could not be processed: the work on it stopped without an answer again and again."
 LEASE_MILLISECONDS = 1 * clock.MINUTE
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes an SQS event of the ingest queue's dead letters."""
+    """Takes an SQS event of the dead letters of a queue of jobs."""
     return bus.run_batch(event, _fail)
 
 
@@ -24,9 +25,27 @@ def _fail(message: dict[str, Any]) -> None:
     job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
     if job is None:
         return
-    dataset = store.get(job.account, job.inputs["dataset"])
+    HOW[job.kind](job)
+    write_line("fail_job", account=ids.spell(ids.ACCOUNT, account_id), job=ids.spell(ids.JOB, job_id), kind=job.kind)
+
+
+def _fail_ingest(job: jobs.Job) -> None:
+    dataset = stored_datasets.get(job.account, job.inputs["dataset"])
     if dataset is None:
         stored_jobs.cancel(job, "The dataset was deleted.", now=clock.now())
     else:
-        datasets.fail(job, dataset, REASON)
-    write_line("fail_job", account=ids.spell(ids.ACCOUNT, account_id), job=ids.spell(ids.JOB, job_id))
+        reason = "The file could not be processed: the work on it stopped without an answer again and again."
+        datasets.fail(job, dataset, reason)
+
+
+def _fail_analysis(job: jobs.Job) -> None:
+    analysis = stored_analyses.get(job.account, job.inputs["analysis"])
+    if analysis is None:
+        stored_jobs.cancel(job, "The analysis was deleted.", now=clock.now())
+    else:
+        reason = "The analysis could not be run: the work on it stopped without an answer again and again."
+        analyses.fail(job, analysis, reason)
+
+
+HOW: dict[str, Callable[[jobs.Job], None]] = {datasets.INGEST: _fail_ingest, analyses.ANALYSIS: _fail_analysis}
+"""By kind of job."""

@@ -1,30 +1,54 @@
-"""What a deleted project or dataset leaves behind -> gone. At least once; sweeping again finds nothing."""
+"""What a deleted project, dataset or analysis leaves behind -> gone. At least once; sweeping again finds nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from fluvial import blobs, bus, datasets, ids
+from fluvial import analyses, blobs, bus, datasets, ids
+from fluvial.events import Event
 from fluvial.log import write_line
-from fluvial.store import datasets as store
+from fluvial.store import analyses as stored_analyses
+from fluvial.store import datasets as stored_datasets
 from workers.messages import parse_event, parse_id
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes an SQS event whose bodies are the events project.deleted and data.deleted."""
+    """Takes an SQS event whose bodies are the events project.deleted, data.deleted and analysis.deleted."""
     return bus.run_batch(event, _sweep)
 
 
 def _sweep(message: dict[str, Any]) -> None:
     event = parse_event(message)
-    if event.type == "project.deleted":
-        project = parse_id(ids.PROJECT, event.data["id"])
-        while left := store.some_of(event.account, project):
-            for dataset in left:
-                datasets.remove(dataset)
-        store.forget_list(event.account, project)
-    else:
-        dataset_id = parse_id(ids.DATASET, event.data["id"])
-        blobs.delete_all(blobs.versions(event.account, dataset_id))
-        blobs.delete(blobs.source(event.account, dataset_id))
+    HOW[event.type](event)
     write_line("sweep", event=event.id, type=event.type)
+
+
+def _sweep_project(event: Event) -> None:
+    project = parse_id(ids.PROJECT, event.data["id"])
+    while left := stored_datasets.some_of(event.account, project):
+        for dataset in left:
+            datasets.remove(dataset)
+    stored_datasets.forget_list(event.account, project)
+    while left_analyses := stored_analyses.some_of(event.account, project):
+        for analysis in left_analyses:
+            analyses.remove(analysis)
+    stored_analyses.forget_list(event.account, project)
+
+
+def _sweep_dataset(event: Event) -> None:
+    dataset_id = parse_id(ids.DATASET, event.data["id"])
+    blobs.delete_all(blobs.versions(event.account, dataset_id))
+    blobs.delete(blobs.source(event.account, dataset_id))
+
+
+def _sweep_analysis(event: Event) -> None:
+    blobs.delete_all(blobs.analyses(event.account, parse_id(ids.ANALYSIS, event.data["id"])))
+
+
+HOW: dict[str, Callable[[Event], None]] = {
+    "project.deleted": _sweep_project,
+    "data.deleted": _sweep_dataset,
+    "analysis.deleted": _sweep_analysis,
+}
+"""By type of event."""

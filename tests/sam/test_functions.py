@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fluvial import ids
+from fluvial import analyses, aws, config, ids
+from fluvial.caller import Caller
 from fluvial.store.keys import number
+from local import server
 from local.client import Client
 from local.receiver import Receiver
 from tests import template
@@ -35,6 +37,26 @@ def of(handler: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 @pytest.fixture
 def account(sam: Sam) -> Account:
     return sam.new_account()
+
+
+@pytest.fixture
+def core_on_emulator(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Account], Caller]]:
+    """Lets this process work on the stack as a function would, for an account's owner."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": sam.stack.endpoint_url,
+        "AWS_ACCESS_KEY_ID": server.ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": server.SECRET_KEY,
+        "AWS_DEFAULT_REGION": server.REGION,
+        "FLUVIAL_TABLE": sam.stack.table,
+        "FLUVIAL_BUCKET": sam.stack.bucket,
+    }.items():
+        monkeypatch.setenv(name, value)
+    config.settings.cache_clear()
+    aws._session.cache_clear()
+    aws.client.cache_clear()
+    yield lambda account: Caller(**account.ids, plan="professional", scopes=frozenset("*"))
+    aws._session.cache_clear()
+    aws.client.cache_clear()
 
 
 @pytest.fixture
@@ -174,6 +196,14 @@ def test_the_use_of_the_account_is_told(sam: Sam, account: Account) -> None:
     assert body["summary"] == {"total_api_calls": 3, "total_data_processed": 0, "total_projects": 1}
 
 
+@of("reference.documentation.handler")
+def test_the_document_is_answered_from_the_built_function(sam: Sam) -> None:
+    status, body = _answer(sam.invoke("reference.documentation.handler"))
+
+    assert status == 200
+    assert body == json.loads((template.ROOT / "functions/reference/openapi.json").read_text())
+
+
 # ---------------------------------------------------------------- workers
 
 
@@ -246,6 +276,25 @@ def test_a_file_becomes_rows(sam: Sam, account: Account, csv: Path) -> None:
     data = account.client.get(f"/data/{ids.spell(ids.DATASET, made['dataset'])}")
     assert (data["status"], data["rows"], data["rejected_rows"], data["version"]) == ("ready", 2, 0, 1)
     assert [column["name"] for column in data["columns"]] == ["station", "measured_at", "level_cm"]
+
+
+@of("workers.analyse.handler")
+def test_an_analysis_gets_its_result(
+    sam: Sam, account: Account, csv: Path, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    project = account.new_project()
+    made = account.upload(project, csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+    caller = core_on_emulator(account)
+    highest = {"aggregates": [{"function": "max", "column": "level_cm", "as": "highest"}]}
+    analysis = analyses.create(caller, project_id=project, name="Highest", dataset_id=made["dataset"], query=highest)
+    queued = analyses.run(caller, analysis.id)
+    assert queued.job is not None
+
+    assert sam.invoke("workers.analyse.handler", **account.ids, run=queued.job) == NOTHING_FAILED
+
+    assert analyses.get(caller, analysis.id).status == "completed"
+    assert analyses.result(caller, analysis.id, offset=0, limit=10).items == [{"highest": 512}]
 
 
 @of("workers.fail_job.handler")

@@ -11,7 +11,7 @@ import fcntl
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,16 @@ from tests.contract.client import Client
 
 @dataclass(frozen=True, slots=True)
 class Account(Client):
-    """An account of its own on a running stack, as a client with its first key."""
+    """An account of its own on a running stack, as a client of the reference API with its first key."""
 
     id: str = ""
     email: str = ""
+    stack: Stack | None = field(default=None, compare=False, repr=False)
+
+    def of(self, api: str) -> Account:
+        """The same account at another API."""
+        assert self.stack is not None
+        return replace(self, base_url=self.stack.base_url(api))
 
 
 NewAccount = Callable[..., Account]
@@ -89,7 +95,7 @@ def account(new_account: NewAccount) -> Account:
 
 def account_on(running: Stack, plan: str = "professional", name: str = "John Doe") -> Account:
     made = stacks.create_account(running, f"{secrets.token_hex(6)}@example.com", plan, name)
-    return Account(running.base_url("reference"), made["api_key"], made["account_id"], made["email"])
+    return Account(running.base_url("reference"), made["api_key"], made["account_id"], made["email"], running)
 
 
 def things_of(running: Stack, account: Account) -> Counter[str]:

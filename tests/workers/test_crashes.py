@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from fluvial import analyses, blobs, clock, datasets, deliveries, outbound, projects, webhooks
 from fluvial import aws as aws_clients
-from fluvial import clock, datasets, deliveries, outbound, projects, webhooks
 from fluvial.aws import client
 from fluvial.caller import Caller
 from fluvial.store import keys, table
@@ -132,6 +132,71 @@ def test_an_ingest_survives_a_death_at_any_call(aws: dict[str, str], crash: Cras
     assert pipeline.deaths >= 2 * (calls - 1)
     used = table.query(keys.listed(caller.account, "usage"))
     assert sum(item["data_processed"] for item in used) == len(CSV) * (1 + 2 * calls)
+
+
+def test_an_analysis_survives_a_death_at_any_call(
+    aws: dict[str, str], crash: Crash, time: Clock, caller: Caller
+) -> None:
+    project = factories.new_project(caller)
+    pipeline = Pipeline(aws)
+    dataset = factories.new_dataset(caller, project, CSV)
+    pipeline.settle()
+    query = {"group_by": ["code"], "aggregates": [{"function": "sum", "column": "n", "as": "n"}]}
+
+    def new_run() -> analyses.Analysis:
+        made = analyses.create(caller, project_id=project.id, name="Sums", dataset_id=dataset.id, query=query)
+        return analyses.run(caller, made.id)
+
+    new_run()
+    calls = count_calls(crash, pipeline.settle)
+    assert calls >= 12
+    for analyses_before, (number, when) in enumerate(itertools.product(range(calls), ("before", "after")), start=1):
+        events_before = events_of(caller)
+        analysis = new_run()
+        crash.arm(number, when)
+        pipeline.settle()
+        crash.countdown = None
+        settle_after_deaths(pipeline, time)
+        found = analyses.get(caller, analysis.id)
+        assert (found.status, found.rows, found.rows_scanned) == ("completed", 2, 2), (number, when)
+        result = analyses.result(caller, analysis.id, offset=0, limit=10)
+        assert result.items == [{"code": "007", "n": 1}, {"code": "008", "n": 2}], (number, when)
+        assert events_of(caller) - events_before == {"analysis.created": 1, "analysis.completed": 1}, (number, when)
+        # One part and one summary each: nothing of a run that died is left.
+        assert Counter(objects(aws))["analyses"] == 2 * (analyses_before + 1), (number, when)
+    assert pipeline.deaths >= 2 * (calls - 1)
+
+
+def test_a_deleted_project_goes_with_its_analyses_whatever_dies_on_the_way(
+    aws: dict[str, str], crash: Crash, time: Clock, caller: Caller
+) -> None:
+    pipeline = Pipeline(aws)
+
+    def delete_one() -> None:
+        project = factories.new_project(caller)
+        dataset = factories.new_dataset(caller, project, CSV)
+        made = analyses.create(
+            caller, project_id=project.id, name="All", dataset_id=dataset.id, query={"group_by": ["n"]}
+        )
+        blobs.put(f"{blobs.result(caller.account, made.id, 1, 1)}{analyses.SUMMARY}", b"{}")
+        pipeline.settle()
+        projects.delete(caller, project.id)
+
+    delete_one()
+    calls = count_calls(crash, pipeline.settle)
+    for number, when in itertools.product(range(calls), ("before", "after")):
+        events_before = events_of(caller)
+        delete_one()
+        crash.arm(number, when)
+        pipeline.settle()
+        crash.countdown = None
+        settle_after_deaths(pipeline, time)
+        assert objects(aws) == [], (number, when)
+        for kind in ("analyses", "datasets", "projects"):
+            assert table.query(keys.listed(caller.account, kind)) == [], (number, when)
+        happened = events_of(caller) - events_before
+        assert (happened["analysis.deleted"], happened["data.deleted"]) == (1, 1), (number, when)
+    assert pipeline.deaths >= 2 * (calls - 1)
 
 
 def test_an_event_reaches_its_endpoint_whatever_dies_on_the_way(

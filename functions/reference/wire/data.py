@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from fluvial import blobs, clock, datasets, ids
 from fluvial.http.wire import File, FormRequest, Request
 from reference.wire.common import Page
+
+# For the OpenAPI document: what a file `zip,city` with the row `01067,Dresden` is found to be.
+SOURCE: dict[str, Any] = {
+    "format": "csv",
+    "compression": None,
+    "encoding": "utf-8",
+    "dialect": {"delimiter": ",", "quote": '"', "escape": '"', "header": True, "line_ending": "\n"},
+    "detected_because": ["the content is plain text that is neither JSON nor XML"],
+    "sha256": "63b75126cd8328daf3bb8e27bbf55f61ac73bf982ee1f96c300c3b27999f6a9c",
+    "rows": 2,
+}
+COLUMN: dict[str, Any] = {
+    "name": "zip",
+    "type": "text",
+    "reason": "row 1 holds '01067', which has leading zeros",
+    "format": None,
+    "nulls": 0,
+    "min": "01067",
+    "max": "80331",
+    "counter_example": {"row": 1, "line": 2, "value": "01067"},
+}
 
 
 class UploadForm(FormRequest):
@@ -82,6 +103,8 @@ class DataPage(Page):
 class Column(BaseModel):
     """A column: its type, and why it is not another."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [COLUMN]})
+
     name: str
     type: str
     reason: str
@@ -94,6 +117,8 @@ class Column(BaseModel):
 
 class Source(BaseModel):
     """What was found about the file, and why it was read so."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SOURCE]})
 
     format: str
     compression: str | None

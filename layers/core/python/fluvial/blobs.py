@@ -50,8 +50,35 @@ def runs(account_id: int, dataset_id: int, job_id: int) -> str:
     return f"{versions(account_id, dataset_id)}{number(job_id)}-"
 
 
-def put(key: str, data: bytes | bytearray | memoryview) -> None:
-    _s3().put_object(Bucket=_bucket(), Key=key, Body=bytes(data))
+def sites(account_id: int, project_id: int) -> str:
+    """The prefix of all versions of a project's site."""
+    return f"sites/{number(account_id)}/{number(project_id)}/"
+
+
+def site_version(account_id: int, project_id: int, version: int, attempt: int) -> str:
+    """The prefix of what one run made of a version of a site; no other run writes there."""
+    return f"{site_runs(account_id, project_id, version)}{attempt}/"
+
+
+def site_runs(account_id: int, project_id: int, version: int) -> str:
+    """The prefix of what all runs made of a version of a site."""
+    return f"{sites(account_id, project_id)}{version}-"
+
+
+def analyses(account_id: int, analysis_id: int) -> str:
+    """The prefix of all results of an analysis."""
+    return f"analyses/{number(account_id)}/{number(analysis_id)}/"
+
+
+def result(account_id: int, analysis_id: int, job_id: int, attempt: int) -> str:
+    """The prefix of the result of one run of one job; no other run writes there."""
+    return f"{analyses(account_id, analysis_id)}{number(job_id)}-{attempt}/"
+
+
+def put(key: str, data: bytes | bytearray | memoryview, *, content_type: str | None = None) -> None:
+    """Stores an object; with a content type if somebody may serve it as it is."""
+    typed = {} if content_type is None else {"ContentType": content_type}
+    _s3().put_object(Bucket=_bucket(), Key=key, Body=bytes(data), **typed)
 
 
 def put_file(key: str, path: Path) -> None:
@@ -63,6 +90,16 @@ def get(key: str) -> bytes:
     """All bytes of an object; for small ones."""
     data: bytes = _s3().get_object(Bucket=_bucket(), Key=key)["Body"].read()
     return data
+
+
+def find(key: str) -> bytes | None:
+    """All bytes of a small object; None where there is none."""
+    try:
+        return get(key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None
 
 
 def fetch(key: str, path: Path) -> None:
@@ -94,11 +131,12 @@ def delete(key: str) -> None:
     _s3().delete_object(Bucket=_bucket(), Key=key)
 
 
-def delete_all(prefix: str) -> None:
-    """Removes every object under a prefix; safe to run again."""
+def delete_all(prefix: str, *, but: str | None = None) -> None:
+    """Removes every object under a prefix, except what is under the prefix `but`; safe to run again."""
     pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=_bucket(), Prefix=prefix)
     for page in pages:
-        _delete_batch(item["Key"] for item in page.get("Contents", ()))
+        keys = (item["Key"] for item in page.get("Contents", ()))
+        _delete_batch(key for key in keys if but is None or not key.startswith(but))
 
 
 def presign(key: str, *, max_bytes: int, valid_seconds: int) -> PostForm:

@@ -5,8 +5,10 @@
     ├── ForbiddenError            a good credential that may not do this
     ├── NotFoundError             absent, or somebody else's: the two look alike
     ├── InvalidError              a field, parameter or file that cannot be accepted
-    │   └── UnreadableFileError   a file in which no table can be found
+    │   ├── UnreadableFileError   a file in which no table can be found
+    │   └── UnpublishableError    pages that make no site
     ├── ConflictError             it contradicts what is there already
+    │   └── StaleError            it was changed since the caller read it
     ├── ReusedKeyError            an Idempotency-Key that stands for another request
     ├── TooLargeError             more than can be taken this way
     └── LimitedError              the caller's quota of requests is used up
@@ -63,12 +65,31 @@ class UnreadableFileError(InvalidError):
         super().__init__("file", reason, value=value, constraint=constraint)
 
 
+class UnpublishableError(InvalidError):
+    """The pages of a project make no site; `problems` has all reasons, each with the path of its page (or None)."""
+
+    def __init__(self, problems: list[tuple[str | None, str]]) -> None:
+        path, reason = problems[0]
+        more = f" There are {len(problems) - 1} more such problems." if len(problems) > 1 else ""
+        super().__init__("pages" if path is None else f"pages.{path}", reason + more)
+        self.problems = problems
+
+
 class ConflictError(FluvialError):
     """The request contradicts what is there already, such as a second account for one e-mail address."""
 
     def __init__(self, reason: str, *, field: str | None = None) -> None:
         super().__init__(reason)
         self.field = field
+
+
+class StaleError(ConflictError):
+    """It was changed since the caller read it: the revision that the caller knows (If-Match) is not the current one."""
+
+    def __init__(self, kind: str, revision: int) -> None:
+        super().__init__(f"The {kind} was changed since you read it: read it again. It is at revision {revision} now.")
+        self.kind = kind
+        self.revision = revision
 
 
 class ReusedKeyError(FluvialError):

@@ -23,13 +23,16 @@ SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
 
 # The prefixes of the spelling that the reference API and the events use.
 ACCOUNT = "acc"
+ANALYSIS = "an"
 DATASET = "data"
 DELIVERY = "dlv"
 ENDPOINT = "wh"
 EVENT = "evt"
 JOB = "job"
 KEY = "key"
+PAGE = "page"
 PROJECT = "proj"
+SECTION = "sec"
 UPLOAD = "upl"
 USER = "user"
 

@@ -26,6 +26,15 @@ class Slice(Generic[T]):
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """A part of a list that is read on from its last item; `total` counts the whole list."""
+
+    items: Sequence[T]
+    has_more: bool
+    total: int
+
+
 def total_pages(total: int, per_page: int) -> int:
     """Pages that hold something; 0 for an empty list."""
     return -(-total // per_page)

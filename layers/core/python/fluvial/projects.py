@@ -10,7 +10,7 @@ from fluvial import clock, events, ids, slugs
 from fluvial.caller import Caller
 from fluvial.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from fluvial.idempotency import Once, guard
-from fluvial.paging import Order, Slice
+from fluvial.paging import Listed, Order, Slice
 from fluvial.store import projects as store
 from fluvial.text import checked_line, checked_text
 
@@ -160,6 +160,17 @@ def page(caller: Caller, order: Order, *, offset: int, limit: int) -> Slice[Proj
     total = store.total(caller.account)
     items = store.page(caller.account, order, skip=offset, limit=limit) if offset < total else []
     return Slice(items, offset, total)
+
+
+def behind(caller: Caller, after: int | None, *, limit: int) -> Listed[Project]:
+    """At most `limit` of the account's projects behind the one with the id `after`, newest first."""
+    if caller.project is not None:
+        found = page(caller, Order(), offset=0, limit=limit)
+        items = [project for project in found.items if after is None or project.id < after]
+        return Listed(items, False, found.total)
+    # One more than wanted tells whether anything follows.
+    items = store.behind(caller.account, after, limit=limit + 1)
+    return Listed(items[:limit], len(items) > limit, store.total(caller.account))
 
 
 def update(

@@ -14,6 +14,6 @@ is made of the same signatures (see `route`).
 from aws_lambda_powertools.event_handler import Response
 
 from fluvial.http.app import App, Render, make_app
-from fluvial.http.route import Id, Route
+from fluvial.http.route import Id, Number, Route
 
-__all__ = ["App", "Id", "Render", "Response", "Route", "make_app"]
+__all__ = ["App", "Id", "Number", "Render", "Response", "Route", "make_app"]

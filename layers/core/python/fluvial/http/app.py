@@ -36,6 +36,7 @@ JSON = "application/json"
 # Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
 LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
 REVISION = re.compile(r'(?:W/)?"([0-9]{1,15})"')
+GREEDY = re.compile(r"\{\w+\+\}")
 MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
 
 
@@ -101,6 +102,13 @@ class App:
     def asked(self) -> Mapping[str, str]:
         """The query parameters as they came."""
         return self._event.get("queryStringParameters") or {}
+
+    @property
+    def base_url(self) -> str:
+        """The address of the API, as this request was sent to it."""
+        context, path = self._event["requestContext"], self._event["path"]
+        base_path = str(context.get("path", path)).removesuffix(path)
+        return f"{self._header('x-forwarded-proto', 'https')}://{self._header('host', 'localhost')}{base_path}"
 
     def answer(self, body: Shown, *, revision: int | None = None) -> Response[Shown]:
         """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut.
@@ -168,7 +176,8 @@ class App:
         def register(serve: Serve) -> Serve:
             route = Route.of(method, path, scope, status, serve)
             self.routes.append(route)
-            pattern = path.replace("+}", "}").replace("{", "<").replace("}", ">")
+            # The resolver's own parameters end at a slash.
+            pattern = GREEDY.sub(".+", path).replace("{", "<").replace("}", ">")
 
             @self._resolver.route(pattern, method)
             def answer(**in_path: str) -> Response[Any]:
@@ -196,7 +205,8 @@ class App:
             elif name == "expected":
                 arguments[name] = self._expected()
             elif name not in NOT_IN_THE_PATH:
-                arguments[name] = route.path_value(name, in_path[name])
+                text = in_path[name] if name in in_path else self._event["pathParameters"][name]
+                arguments[name] = route.path_value(name, text)
         answer: Response[Any] = route.serve(**arguments)
         return answer
 
@@ -217,7 +227,8 @@ class App:
     def _body(self, model: type[Request]) -> Request:
         """The JSON body, whatever its label says: some clients of these APIs send none or a wrong one."""
         try:
-            text = self._resolver.current_event.decoded_body or ""
+            # Nothing stands for an object without fields, so that a request with optional ones needs no body.
+            text = self._resolver.current_event.decoded_body or "{}"
             found = model.model_validate_json(text, strict=True)
         except UnicodeDecodeError as error:
             raise InvalidError(None, f"The body is not valid UTF-8: {error.reason} at byte {error.start}.") from error

@@ -7,12 +7,13 @@ A route's function says by its signature what it takes and answers:
     body        a model of the JSON body
     form        a model of the multipart/form-data body
     expected    the revision that `If-Match` names, None without it
-    any other   the path parameter of this name; an `Id` in its type spells it
+    any other   the path parameter of this name; an `Id` or a `Number` in its type reads it
     returns     `Response` of the model of the answer, or of `str` where the function makes the text itself
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
@@ -46,6 +47,23 @@ class Id:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A number that stands for a thing in a path, such as that of a version."""
+
+    kind: str
+
+    @property
+    def pattern(self) -> str:
+        return "^[1-9][0-9]{0,14}$"
+
+    def parse(self, text: str) -> int:
+        """The number; a text that is none is answered like the number of an absent thing."""
+        if not re.fullmatch(self.pattern, text):
+            raise NotFoundError(self.kind, text)
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed."""
 
@@ -69,6 +87,6 @@ class Route:
     def path_value(self, name: str, text: str) -> Any:
         """What a path parameter stands for."""
         for note in getattr(self.types[name], "__metadata__", ()):
-            if isinstance(note, Id):
+            if isinstance(note, Id | Number):
                 return note.parse(text)
         return text

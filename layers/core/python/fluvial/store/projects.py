@@ -47,6 +47,13 @@ def page(account_id: int, order: Order, *, skip: int, limit: int) -> list[projec
     return [_from_item(item) for item in lists.page(_partition(account_id), order, skip=skip, limit=limit)]
 
 
+def behind(account_id: int, after: int | None, *, limit: int) -> list[projects.Project]:
+    """Projects older than one, newest first."""
+    before = None if after is None else (keys.number(0), keys.number(max(after - 1, 0)))
+    found = table.query(_partition(account_id), between=before, forward=False, limit=limit)
+    return [_from_item(item) for item in found]
+
+
 def update(
     before: projects.Project, project: projects.Project, event: events.Event
 ) -> Literal["updated", "slug_taken", "overtaken"]:

@@ -1,0 +1,146 @@
+"""What all groups share: camel case, ids, cursors, the envelope, the answer to a DELETE."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from codefluss.errors import PREFIXES
+from fluvial import clock
+from fluvial.errors import MAX_SHOWN, InvalidError
+from fluvial.http import App, Id
+from fluvial.http.wire import LEFT_OUT_IF_NONE, WholeNumber
+from fluvial.http.wire import Request as AnyRequest
+from fluvial.paging import Listed
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+CURSOR = "cursor_"
+
+PROJECT = Id("project", PREFIXES["project"])
+PAGE = Id("page", PREFIXES["page"])
+SECTION = Id("section", PREFIXES["section"])
+
+ProjectId = Annotated[int, PROJECT]
+PageId = Annotated[int, PAGE]
+SectionId = Annotated[int, SECTION]
+
+Core = TypeVar("Core")
+AnyAnswer = TypeVar("AnyAnswer", bound="Answer")
+AnyList = TypeVar("AnyList", bound="ListAnswer")
+
+IN_CAMEL_CASE = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+class Shape(BaseModel):
+    """A part of an answer."""
+
+    model_config = IN_CAMEL_CASE
+
+
+class Request(AnyRequest):
+    """A body."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
+class Meta(Shape):
+    request_id: str
+    timestamp: str
+
+
+class Answer(Shape):
+    """The envelope of every answer."""
+
+    success: Literal[True] = True
+    data: Any
+    meta: Meta
+
+    @classmethod
+    def of(cls: type[AnyAnswer], data: Any, app: App) -> AnyAnswer:
+        return cls(data=data, meta=_meta(app))
+
+
+class Pagination(Shape):
+    """`nextCursor` is there where `hasMore` is true."""
+
+    has_more: bool
+    next_cursor: Annotated[str | None, LEFT_OUT_IF_NONE] = None
+    total: int
+
+
+class ListAnswer(Answer):
+    """The envelope of a list."""
+
+    pagination: Pagination
+
+    @classmethod
+    def listed(
+        cls: type[AnyList],
+        found: Listed[Core],
+        from_core: Callable[[Core], Any],
+        position: Callable[[Core], int],
+        app: App,
+    ) -> AnyList:
+        """`position` is what the list is read on from: a number of its last item."""
+        cursor = spell_cursor(position(found.items[-1])) if found.has_more else None
+        return cls(
+            data=[from_core(item) for item in found.items],
+            pagination=Pagination(has_more=found.has_more, next_cursor=cursor, total=found.total),
+            meta=_meta(app),
+        )
+
+
+class Gone(Shape):
+    id: str
+    deleted: Literal[True] = True
+
+
+class Deleted(Answer):
+    """The answer to a DELETE."""
+
+    data: Gone
+
+
+class ListQuery(BaseModel):
+    """Where in a list."""
+
+    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    cursor: str | None = None
+
+    @property
+    def after(self) -> int | None:
+        return None if self.cursor is None else parse_cursor(self.cursor)
+
+
+def spell_cursor(position: int) -> str:
+    return CURSOR + base64.urlsafe_b64encode(position.to_bytes(8)).decode().rstrip("=")
+
+
+def parse_cursor(cursor: str) -> int:
+    """The position that the cursor spells; InvalidError for a text that no list has answered."""
+    try:
+        position = int.from_bytes(base64.b64decode(cursor.removeprefix(CURSOR) + "=", b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        position = -1
+    if position < 0 or spell_cursor(position % 2**64) != cursor:
+        reason = "Send a cursor as it was answered, as 'nextCursor'."
+        raise InvalidError("cursor", reason, value=cursor[:MAX_SHOWN], constraint="a cursor of this list")
+    return position
+
+
+def _true_or_false(text: Any) -> Any:
+    """Only the two words: Python would also read `1`, `on` and `yes`."""
+    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false), Field(strict=True)]
+
+
+def _meta(app: App) -> Meta:
+    return Meta(request_id=app.request_id, timestamp=clock.iso(clock.now()))

@@ -1,0 +1,124 @@
+"""The shapes of the pages group."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from codefluss.wire.common import PAGE, PROJECT, Answer, Flag, ListAnswer, ListQuery, Request, Shape
+from fluvial import clock, pages
+
+ROOT = "root"
+
+
+class PagesQuery(ListQuery):
+    """All pages in the order of the tree, or only those below a page; `root` for those at the top."""
+
+    parentId: str | None = None
+
+    def parent(self) -> int | Literal["any"] | None:
+        if self.parentId is None:
+            return "any"
+        return None if self.parentId == ROOT else PAGE.parse(self.parentId, field="parent_id")
+
+
+class DeleteQuery(BaseModel):
+    recursive: Flag = False
+
+
+class Seo(Shape):
+    title: str | None = None
+    description: str | None = None
+
+
+class SeoGiven(Request):
+    title: str | None = None
+    description: str | None = None
+
+    def to_core(self) -> pages.Seo:
+        return pages.Seo(self.title, self.description)
+
+
+class PageCreate(Request):
+    title: str
+    slug: str | None = None
+    parent_id: str | None = None
+    order: int | None = None
+    status: str = pages.DRAFT
+    seo: SeoGiven | None = None
+
+    def parent(self) -> int | None:
+        return None if self.parent_id is None else PAGE.parse(self.parent_id, field="parent_id")
+
+
+class PageUpdate(Request):
+    title: str | None = None
+    slug: str | None = None
+    parent_id: str | None = None
+    order: int | None = None
+    status: str | None = None
+    seo: SeoGiven | None = None
+
+    def to_core(self) -> pages.Change:
+        return pages.Change(
+            frozenset(self.model_fields_set),
+            title=self.title,
+            slug=self.slug,
+            parent_id=None if self.parent_id is None else PAGE.parse(self.parent_id, field="parent_id"),
+            order=self.order,
+            status=self.status,
+            seo=pages.Seo() if self.seo is None else self.seo.to_core(),
+        )
+
+
+class PageMove(Request):
+    """To another parent (null: to the top), last there unless `order` says where."""
+
+    parent_id: str | None
+    order: int | None = None
+
+    def to_core(self) -> pages.Change:
+        given = {"parent_id"} if self.order is None else {"parent_id", "order"}
+        parent_id = None if self.parent_id is None else PAGE.parse(self.parent_id, field="parent_id")
+        return pages.Change(frozenset(given), parent_id=parent_id, order=self.order)
+
+
+class Page(Shape):
+    """A page. `order` is its position below its parent, `path` the slugs down to it."""
+
+    id: str
+    project_id: str
+    title: str
+    slug: str
+    path: str
+    parent_id: str | None
+    status: str
+    seo: Seo
+    order: int
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def from_core(cls, page: pages.Page) -> Page:
+        return cls(
+            id=PAGE.spell(page.id),
+            project_id=PROJECT.spell(page.project),
+            title=page.title,
+            slug=page.slug,
+            path=page.path,
+            parent_id=None if page.parent is None else PAGE.spell(page.parent),
+            status=page.status,
+            seo=Seo(title=page.seo.title, description=page.seo.description),
+            order=page.order,
+            created_at=clock.iso(page.created),
+            updated_at=clock.iso(page.updated),
+        )
+
+
+class PageAnswer(Answer):
+    data: Page
+
+
+class PageList(ListAnswer):
+    data: list[Page]

@@ -1,0 +1,287 @@
+"""A query to SQL, and its result from Parquet parts.
+
+Names stand in the SQL as quoted identifiers of columns that the manifest has, values are bound: what somebody typed is
+never a part of the SQL.
+"""
+
+# The SQL here is made of our own words and numbers, and of quoted identifiers.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from fluvial import queries
+from fluvial.engine.limits import MIB
+from fluvial.engine.load import connect, identifier
+from fluvial.engine.manifest import Column
+from fluvial.engine.temporal import offset_minutes, zone_of
+from fluvial.engine.types import sql_text
+from fluvial.query_values import is_decimal, scale
+
+TOO_SLOW = "The analysis took too long and was stopped: filter, group more coarsely, or ask for less at once."
+INTERRUPTED_EVERY_SECONDS = 0.2
+FETCHED_ROWS = 50
+PART_BYTES = 32 * MIB  # of a result's part, which a page reads as a whole
+_COMPARED = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_SQL_TYPES = {
+    "integer": "BIGINT",
+    "float": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamp_tz": "TIMESTAMPTZ",
+    "text": "VARCHAR",
+}
+
+
+class AnalysisFailedError(Exception):
+    """The query cannot be answered, and would not be if it ran again; `str(error)` is a sentence for its owner."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Types by name of the result's columns, its rows in files of JSON lines, and how many groups there were."""
+
+    columns: dict[str, str]
+    rows: int
+    groups_total: int
+    parts: list[Path]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """`select` makes the groups as o0, o1, …; `order` sorts them beyond doubt; `written` makes them ready for JSON."""
+
+    select: str
+    order: str
+    written: str
+    values: dict[str, object]
+
+
+def run(
+    query: queries.Query,
+    columns: Sequence[Column],
+    files: Sequence[Path],
+    out: Path,
+    *,
+    part_rows: int,
+    timeout_seconds: float,
+    memory_limit_mb: int = 1_500,
+) -> Outcome:
+    """Answers a query that was checked, over a dataset's Parquet files, with files in `out`.
+
+    Raises AnalysisFailedError. The memory is bounded, what is more goes to the disk under `out`.
+    """
+    spill = out / "spill"
+    spill.mkdir()
+    compiled = compiled_query(query, columns)
+    connection = connect(
+        spill, sorted({file.parent for file in files}), memory_limit_mb, 1 if _adds_floats(query, columns) else 2
+    )
+    try:
+        with _time_limit(connection, timeout_seconds), _owner_told(memory_limit_mb):
+            connection.execute(
+                f"CREATE TEMP TABLE result AS {compiled.select}",
+                {**compiled.values, "files": [str(file) for file in files]},
+            )
+            groups_total = int((connection.execute("SELECT count(*) FROM result").fetchone() or (0,))[0])
+            rows = groups_total if query.limit is None else min(query.limit, groups_total)
+            if rows > queries.MAX_ROWS:
+                raise AnalysisFailedError(
+                    f"The result would have {rows} rows; at most {queries.MAX_ROWS} are kept: filter, group more "
+                    "coarsely, or set a limit."
+                )
+            found = connection.execute(f"SELECT {compiled.written} FROM result{compiled.order} LIMIT {rows}")
+            types = queries.result_types(query, {column.name: column.type for column in columns})
+            parts = list(_parts(found, types, out, part_rows))
+    finally:
+        connection.close()
+    return Outcome(types, rows, groups_total, parts)
+
+
+def compiled_query(query: queries.Query, columns: Sequence[Column]) -> Compiled:
+    """The SQL of a query that was checked against these columns. Its values are bound, `$files` is for the caller."""
+    by_name = {column.name: column for column in columns}
+    values: dict[str, object] = {}
+    conditions = [_condition(each, by_name[each.column], values) for each in query.filters]
+    keys = [_key(each, by_name[each.column]) for each in query.groups]
+    computed = [_computed(each, by_name[each.column] if each.column is not None else None) for each in query.aggregates]
+    outputs = [*keys, *computed]
+    select = f"SELECT {', '.join(f'{sql} AS o{at}' for at, (sql, _) in enumerate(outputs))} FROM read_parquet($files)"
+    if conditions:
+        select += f" WHERE {' AND '.join(conditions)}"
+    if keys:
+        select += f" GROUP BY {', '.join(str(at + 1) for at in range(len(keys)))}"
+    # An integer may be a HUGEINT here, and is exact in Python.
+    written = [_written(f"o{at}", column) for at, (_, column) in enumerate(outputs)]
+    return Compiled(select, _order(query), ", ".join(written), values)
+
+
+def _condition(each: queries.Filter, column: Column, values: dict[str, object]) -> str:
+    """SQL that is true where the filter holds; null, which is not true, for a null cell."""
+    cell = identifier(column.name)
+    if each.operator in queries.WITHOUT_VALUE:
+        return f"{cell} IS {'NOT ' if each.operator == 'is_not_null' else ''}NULL"
+    type_ = f"DECIMAL(38, {scale(column.type)})" if is_decimal(column.type) else _SQL_TYPES[column.type]
+    wanted = []
+    for value in queries.filter_values(each, column.type):
+        name = f"v{len(values)}"
+        values[name] = value
+        wanted.append(f"CAST(${name} AS {type_})")
+    if each.operator in queries.WITH_VALUES:
+        return f"{cell} {'NOT ' if each.operator == 'not_in' else ''}IN ({', '.join(wanted)})"
+    if each.operator in queries.OF_TEXT:
+        return f"{each.operator}({cell}, {wanted[0]})"
+    return f"{cell} {_COMPARED[each.operator]} {wanted[0]}"
+
+
+def _key(each: queries.Group, column: Column) -> tuple[str, Column]:
+    if each.bucket is None:
+        return _value(column), column
+    moment = f"CAST({identifier(column.name)} AS TIMESTAMP)"
+    if column.type == "timestamp_tz":
+        # Days are those of the clock that the column's cells show.
+        moment = f"({moment} + INTERVAL ({offset_minutes(zone_of(str(column.format)))}) MINUTE)"
+    return f"CAST(date_trunc('{each.bucket}', {moment}) AS DATE)", Column(each.name, "date", "", "%Y-%m-%d")
+
+
+def _computed(each: queries.Aggregate, column: Column | None) -> tuple[str, Column]:
+    if column is None:
+        return "count(*)", Column(each.name, "integer", "")
+    cell, type_ = identifier(column.name), queries.result_types(queries.Query(aggregates=(each,)), _types(column))
+    made = Column(each.name, type_[each.name], "", column.format)
+    if each.function == "count":
+        return f"count({cell})", made
+    if each.function == "count_distinct":
+        return f"count(DISTINCT {_value(column)})", made
+    if each.function == "avg":
+        # DuckDB's own avg adds integers and decimals up as floats.
+        return f"CAST(sum({cell}) AS DOUBLE) / count({cell})", made
+    if each.function == "median":
+        return _median(column), made
+    return f"{each.function}({_value(column)})", made
+
+
+def _median(column: Column) -> str:
+    """The middle value, or of two the value between; DuckDB's own median rounds decimals and makes floats of integers.
+
+    A share that is above a half by less than one in all rows finds the upper of the two.
+    """
+    lower, upper = (f"quantile_disc({_value(column)}, {share})" for share in ("0.5", "0.500000000001"))
+    if column.type == "float":
+        return f"(CASE WHEN {lower} = {upper} THEN {lower} ELSE {lower} * 0.5 + {upper} * 0.5 END)"
+    exact = f"DECIMAL(37, {scale(column.type)})"
+    wide = "HUGEINT" if column.type == "integer" else f"DECIMAL(38, {scale(column.type)})"
+    return f"(CAST(CAST({lower} AS {wide}) + {upper} AS {exact}) * CAST('0.5' AS DECIMAL(1, 1)))"
+
+
+def _value(column: Column) -> str:
+    """The cell, with one zero only: -0.0 and 0.0 are equal, and which one stood for both would be left to chance."""
+    cell = identifier(column.name)
+    return f"({cell} + CAST(0 AS DOUBLE))" if column.type == "float" else cell
+
+
+def _written(value: str, column: Column) -> str:
+    if column.type in ("integer", "float", "boolean", "text"):
+        return value
+    return sql_text(value, column.type, column.format)
+
+
+def _order(query: queries.Query) -> str:
+    """Groups differ in their columns, so with all of these behind what was asked for no two rows are equal."""
+    names = [*(each.name for each in query.groups), *(each.name for each in query.aggregates)]
+    asked = {each.by: each.descending for each in query.sort}
+    asked |= {each.name: False for each in query.groups if each.name not in asked}
+    terms = [f"o{names.index(name)} {'DESC' if down else 'ASC'} NULLS LAST" for name, down in asked.items()]
+    return f" ORDER BY {', '.join(terms)}" if terms else ""
+
+
+def _types(column: Column) -> dict[str, str]:
+    return {column.name: column.type}
+
+
+def _adds_floats(query: queries.Query, columns: Sequence[Column]) -> bool:
+    """Sums of floats depend on the order of adding, which only a single thread keeps."""
+    floats = {column.name for column in columns if column.type == "float"}
+    return any(each.function in ("sum", "avg") and each.column in floats for each in query.aggregates)
+
+
+def _parts(found: duckdb.DuckDBPyConnection, types: dict[str, str], out: Path, part_rows: int) -> Iterator[Path]:
+    """Writes the rows part by part. Few are in Python at a time, for a single cell may take megabytes."""
+    floats = [name for name, type_ in types.items() if type_ == "float"]
+    rows = (row for some in iter(lambda: found.fetchmany(FETCHED_ROWS), []) for row in some)
+    for number in itertools.count():
+        path, size = out / f"part-{number:05d}", 0
+        with path.open("wb") as file:
+            for row in itertools.islice(rows, part_rows):
+                record: dict[str, Any] = dict(zip(types, row, strict=True))
+                for name in floats:
+                    record[name] = _finite(record[name])
+                line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+                size += file.write(line + b"\n")
+                if size > PART_BYTES:
+                    raise AnalysisFailedError(
+                        f"{part_rows} rows of the result take more than {PART_BYTES} bytes, which a page could not "
+                        "show: leave out columns with long texts."
+                    )
+        if not size:
+            return
+        yield path
+
+
+def _finite(value: float | None) -> float | str | None:
+    """JSON has no word for these three, so they are text, as in rows."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    done = threading.Event()
+
+    def stop() -> None:
+        if not done.wait(max(seconds, 0)):
+            # Again and again: an interrupt between two statements stops neither.
+            while not done.wait(INTERRUPTED_EVERY_SECONDS):
+                connection.interrupt()
+
+    clock = threading.Thread(target=stop, daemon=True)
+    clock.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise AnalysisFailedError(TOO_SLOW) from error
+    finally:
+        done.set()
+        clock.join()
+
+
+@contextmanager
+def _owner_told(memory_limit_mb: int) -> Iterator[None]:
+    """Turns what the same query would meet again into a sentence for its owner."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise AnalysisFailedError(
+            f"The analysis needs more than {memory_limit_mb} MB of memory: filter, group more coarsely, or use fewer "
+            "of the functions count_distinct and median."
+        ) from error
+    except duckdb.OutOfRangeException as error:
+        raise AnalysisFailedError("A number of the result would need more than 38 digits to be exact.") from error
+    except duckdb.ConversionException as error:
+        raise AnalysisFailedError(
+            f"A value is beyond what can be computed with: {str(error).splitlines()[0][:200]}."
+        ) from error

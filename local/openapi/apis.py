@@ -1,0 +1,81 @@
+"""The APIs and their groups, as template.yaml has them."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel
+from samtranslator.yaml_helper import yaml_parse
+
+from fluvial.http import App, Render, Route
+from local import state
+
+ROOT = state.ROOT
+FUNCTIONS = ROOT / "functions"
+NOT_DOCUMENTED = "documentation"
+"""The group that serves the document: it is about the API, not of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API: `groups` are the modules of its functions by name, in the order of the template."""
+
+    name: str
+    groups: dict[str, ModuleType]
+
+    @property
+    def folder(self) -> Path:
+        return FUNCTIONS / self.name
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "openapi.json"
+
+    @property
+    def about(self) -> str:
+        return (self.folder / "about.md").read_text().strip()
+
+    @property
+    def routes(self) -> list[tuple[str, Route]]:
+        """Every route with its group."""
+        return [(group, route) for group, module in self.groups.items() for route in module.app.routes]
+
+    @property
+    def render(self) -> Render:
+        """How the API words errors; groups may word them differently, but of one status and shape."""
+        app: App = next(iter(self.groups.values())).app
+        return app.render
+
+    @property
+    def error_body(self) -> type[BaseModel]:
+        model: type[BaseModel] = importlib.import_module(f"{self.name}.wire.errors").ErrorBody
+        return model
+
+
+def names() -> list[str]:
+    """Every API that has functions in the template."""
+    return list(dict.fromkeys(folder for folder, _ in _modules()))
+
+
+def load(name: str) -> Api:
+    """The API of this name, its modules imported."""
+    modules = {group: importlib.import_module(f"{name}.{group}") for folder, group in _modules() if folder == name}
+    return Api(name, {group: module for group, module in modules.items() if isinstance(module.app, App)})
+
+
+@cache
+def _modules() -> list[tuple[str, str]]:
+    """Folder and module of every function that has an API's routes, in the order of the template."""
+    found = []
+    template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            folder, module, _ = resource["Properties"]["Handler"].split(".")
+            if module != NOT_DOCUMENTED and (FUNCTIONS / folder / "errors.py").is_file():
+                found.append((folder, module))
+    return found

@@ -1,0 +1,103 @@
+"""Which errors a route can answer, by what it reads and does. Rather one too many than one that surprises a client."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from fluvial.errors import (
+    ConflictError,
+    FluvialError,
+    ForbiddenError,
+    InvalidError,
+    LimitedError,
+    NotFoundError,
+    ReusedKeyError,
+    StaleError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnreadableFileError,
+)
+from fluvial.http import Render, Route
+
+REQUEST_ID = "req_7432c720-4be6-42bd-96b5-6d18cb54824d"
+TIMED_OUT = 504
+"""Answered by the gateway alone, where a function takes too long."""
+
+# One of each kind, so that each API says by itself which status and body it makes of it.
+SAMPLES: dict[str, FluvialError | None] = {
+    "invalid": InvalidError("name", "'name' is required."),
+    "unreadable": UnreadableFileError("The file has no header."),
+    "unauthenticated": UnauthenticatedError("The API key is invalid or expired."),
+    "forbidden": ForbiddenError("This API key lacks the scope 'projects:write'."),
+    "not_found": NotFoundError("project", "proj_abc123"),
+    "conflict": ConflictError("The data is still being processed: try again when its status is 'ready'."),
+    "stale": StaleError("page", 3),
+    "too_large": TooLargeError("The request is larger than what can be taken.", limit_bytes=4_500_000),
+    "reused_key": ReusedKeyError("This Idempotency-Key was used for another request."),
+    "limited": LimitedError("The limit of this hour is used up.", retry_after_seconds=60),
+    "failed": None,
+}
+
+BODY = {"$ref": "#/components/schemas/ErrorBody"}
+PARAMETER = re.compile(r"{(\w+)\+?}")
+
+
+def statuses(route: Route, render: Render) -> list[int]:
+    """The statuses of all errors that the route can answer, the gateway's among them."""
+    return sorted({render(SAMPLES[kind], REQUEST_ID)[0] for kind in _kinds(route)} | {TIMED_OUT})
+
+
+def _kinds(route: Route) -> Iterator[str]:
+    models = [route.types[part] for part in ("query", "body", "form") if part in route.types]
+    fields = {field for model in models for field in model.model_fields}
+    writes = route.method != "GET"
+    sends = "body" in route.types or "form" in route.types
+    yield from ("failed", "limited")
+    if route.scope is not None:
+        yield from ("unauthenticated", "forbidden")
+    if models or "expected" in route.types or route.method == "POST":
+        yield "invalid"
+    if "form" in route.types:
+        yield "unreadable"
+    # A system key has no user, so that what is its own can be absent, too.
+    if PARAMETER.search(route.path) or route.path.endswith("/me") or any(field.endswith("_id") for field in fields):
+        yield "not_found"
+    # What belongs to a thing may not be ready.
+    if writes or re.search(r"}/.", route.path):
+        yield "conflict"
+    if "expected" in route.types:
+        yield "stale"
+    if route.method == "POST":
+        yield "reused_key"
+    # Also an answer can be more than can be sent, where the caller says how much is wanted.
+    if sends or fields & {"per_page", "limit"}:
+        yield "too_large"
+
+
+def responses(render: Render, headers: Any) -> dict[str, Any]:
+    """The answers of all errors by name: each with an example of every kind that the API answers with its status."""
+    made: dict[int, dict[str, Any]] = {}
+    for kind, error in SAMPLES.items():
+        status, body = render(error, REQUEST_ID)
+        answer = made.setdefault(status, {"description": _described(error), "headers": headers(status), "content": {}})
+        content = answer["content"].setdefault("application/json", {"schema": BODY, "examples": {}})
+        content["examples"][kind] = {"value": body}
+    made[TIMED_OUT] = {
+        "description": "No answer within 29 seconds.",
+        "headers": headers(TIMED_OUT),
+        "content": {"application/json": {"schema": BODY, "example": render(None, REQUEST_ID)[1]}},
+    }
+    return {component(status): answer for status, answer in sorted(made.items())}
+
+
+def component(status: int) -> str:
+    """The name of the answer with this status."""
+    return f"Error{status}"
+
+
+def _described(error: FluvialError | None) -> str:
+    """The first sentence about the kind of error."""
+    return "A defect or an outage." if error is None else (inspect.getdoc(error) or "").split("\n\n")[0]

@@ -1,0 +1,73 @@
+"""JSON Schema of the models of routes, by pydantic: bodies as they are read, answers as they are written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+Schema = dict[str, Any]
+Mode = Literal["validation", "serialization"]
+Key = tuple[str, str]
+"""Which operation, and which part of it."""
+
+REFERENCE = "#/components/schemas/"
+
+
+class _Plain(GenerateJsonSchema):
+    """Without a title for each field, which would only repeat its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+def of(models: Iterable[tuple[Key, Mode, Any]]) -> tuple[dict[Key, Schema], dict[str, Schema]]:
+    """The schema of each, and the components that they refer to."""
+    adapters = [(key, mode, TypeAdapter(model)) for key, mode, model in models]
+    made, more = TypeAdapter.json_schemas(
+        adapters, ref_template=f"{REFERENCE}{{model}}", schema_generator=_Plain, title=None
+    )
+    components = dict(sorted(more.get("$defs", {}).items()))
+    clashes = [name for name in components if "__" in name or re.search(r"-(Input|Output)$", name)]
+    if clashes:
+        raise SystemExit(f"make openapi: two models of one API have the same name, rename one: {', '.join(clashes)}")
+    return {key: schema for (key, _), schema in made.items()}, components
+
+
+def in_text(schema: Schema, components: dict[str, Schema]) -> Schema:
+    """A model whose fields are sent as text, in a query or a form: none of them can be null there."""
+    model = resolved(schema, components)
+    fields = {name: _without_null(field) for name, field in model.get("properties", {}).items()}
+    return {**model, "properties": fields}
+
+
+def _without_null(field: Schema) -> Schema:
+    kept = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if (name, value) != ("default", None)}
+    if len(kept) == 1:
+        del rest["anyOf"]
+        return {**kept[0], **rest}
+    return rest
+
+
+def resolved(schema: Schema, components: dict[str, Schema]) -> Schema:
+    """The schema itself where it only refers to a component."""
+    while "$ref" in schema:
+        schema = components[schema["$ref"].removeprefix(REFERENCE)]
+    return schema
+
+
+def in_use(document: Any, components: dict[str, Schema]) -> dict[str, Schema]:
+    """The components that the document refers to, and those that these refer to."""
+    used: set[str] = set()
+    waiting = [document]
+    while waiting:
+        text = json.dumps(waiting.pop())
+        for name in set(re.findall(rf'"\$ref": "{REFERENCE}([^"]+)"', text)) - used:
+            used.add(name)
+            waiting.append(components[name])
+    return {name: schema for name, schema in components.items() if name in used}

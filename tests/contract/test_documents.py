@@ -1,0 +1,233 @@
+"""The documents of the APIs, executed: every tests/contract/<api>.yaml over HTTP against the local stack."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.state import Stack
+from tests import template
+from tests.contract import client as http
+from tests.contract.client import Answer, Client, multipart
+from tests.stack.conftest import Account, NewAccount
+
+pytestmark = pytest.mark.stack
+
+UNTIL_SECONDS = 60
+FIRST_POLL_SECONDS = 0.05
+LAST_POLL_SECONDS = 1.0
+
+ID = r"[0-9a-hjkmnp-tv-z]{11}"
+PREFIXES = ("an", "data", "ds", "job", "key", "page", "proj", "sec", "upl", "user", "wh")
+PATTERNS = {
+    **{prefix: rf"{prefix}_{ID}" for prefix in PREFIXES},
+    "evt": rf"evt_{ID}[0-9a-f]{{10}}",
+    "time": r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ",
+    "text": r"(?s:.+)",
+    "email": r"[^@]+@example\.com",
+    "secret": r"whsec_[A-Za-z0-9+/]+=*",
+    "request": r"req_[0-9a-f-]{36}",
+}
+KINDS: dict[str, type] = {"object": dict, "list": list, "number": int}
+
+
+@cache
+def documents() -> dict[str, dict[str, Any]]:
+    """Every document by the name of its API."""
+    loaded = [yaml.safe_load(path.read_text()) for path in sorted(Path(__file__).parent.glob("*.yaml"))]
+    return {document["api"]: document for document in loaded}
+
+
+def scenarios() -> list[Any]:
+    return [
+        pytest.param(api, scenario, id=f"{api}: {scenario['name']}")
+        for api, document in documents().items()
+        for scenario in document["scenarios"]
+    ]
+
+
+def limits() -> list[Any]:
+    return [
+        pytest.param(api, plan, limit["requests"], limit["window_seconds"], id=f"{api}: {plan}")
+        for api, document in documents().items()
+        for plan, limit in document["limits"].items()
+    ]
+
+
+def served(api: str) -> set[str]:
+    """The routes of the API's functions in the template, every parameter as `{id}`; its documentation aside."""
+    return {
+        re.sub(r"{\w+\+?}", "{id}", f"{event['Properties']['Method']} {event['Properties']['Path']}")
+        for function in template.functions().values()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "Api"
+        and function["Handler"].startswith(f"{api}.")
+        and function["Handler"] != f"{api}.documentation.handler"
+    }
+
+
+def named(document: dict[str, Any], *groups: str) -> set[str]:
+    return {endpoint for group in groups for part in document.get(group, {}).values() for endpoint in part}
+
+
+@pytest.mark.parametrize(("api", "scenario"), scenarios())
+def test_the_document_is_answered_as_it_says(new_account: NewAccount, api: str, scenario: dict[str, Any]) -> None:
+    account = new_account(scenario.get("plan", "professional"))
+    kept: dict[str, Any] = {"account": account.id}
+    for step in scenario["steps"]:
+        for _ in range(step.get("times", 1)):
+            # Keys and the like are made by an API that has routes for them.
+            run(account.of(step.get("api", api)), step, kept)
+
+
+@pytest.mark.parametrize("api", documents())
+def test_a_document_has_the_name_of_its_file(api: str) -> None:
+    assert Path(__file__).with_name(f"{api}.yaml").is_file()
+
+
+@pytest.mark.parametrize("api", documents())
+def test_every_endpoint_of_the_document_is_executed_or_listed_as_not_yet_served(api: str) -> None:
+    document = documents()[api]
+    sent = {
+        route(step["send"])
+        for scenario in document["scenarios"]
+        for step in scenario["steps"]
+        if step.get("api", api) == api
+    }
+    assert named(document, "endpoints", "ours") - sent == set(document["not_yet"])
+
+
+@pytest.mark.parametrize("api", documents())
+def test_what_the_document_names_is_in_the_template_but_what_is_not_yet_served(api: str) -> None:
+    document = documents()[api]
+    assert named(document, "endpoints", "ours") - served(api) == set(document["not_yet"])
+    if "ours" in document:
+        assert served(api) <= named(document, "endpoints", "ours")
+
+
+@pytest.mark.parametrize("api", documents())
+def test_what_is_not_yet_served_is_answered_as_an_unknown_route(account: Account, api: str) -> None:
+    for endpoint in documents()[api]["not_yet"]:
+        method, path = endpoint.split()
+        assert account.of(api).send(method, path).status == 404, endpoint
+
+
+@pytest.mark.parametrize(("api", "plan", "limit", "window_seconds"), limits())
+def test_every_answer_tells_the_plan_s_limit(
+    new_account: NewAccount, api: str, plan: str, limit: int, window_seconds: int
+) -> None:
+    account = new_account(plan).of(api)
+    before = int(time.time())
+    first, second = account.get("/projects"), account.get("/projects/proj_abc123")
+    for answer in (first, second):
+        assert answer.headers["x-ratelimit-limit"] == str(limit)
+        reset = int(answer.headers["x-ratelimit-reset"])
+        assert before < reset <= time.time() + window_seconds
+        assert reset % window_seconds == 0
+        assert re.fullmatch(r'"default";r=\d+;t=\d+', answer.headers["ratelimit"])
+        assert answer.headers["ratelimit-policy"] == f'"default";q={limit};w={window_seconds}'
+    if first.headers["x-ratelimit-reset"] == second.headers["x-ratelimit-reset"]:
+        assert first.headers["x-ratelimit-remaining"] == str(limit - 1)
+        assert second.headers["x-ratelimit-remaining"] == str(limit - 2)
+
+
+def test_a_status_request_needs_no_key_and_spends_none_of_its_limit(stack: Stack, account: Account) -> None:
+    assert "x-ratelimit-limit" not in account.of("reference").get("/status").headers
+
+
+def run(client: Client, step: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Sends the step, again until it is as wanted, and compares the whole answer."""
+    what = f"{step['send']}:"
+    deadline, pause = time.monotonic() + UNTIL_SECONDS, FIRST_POLL_SECONDS
+    while True:
+        answer = send(client, step, kept)
+        if all(at(answer.json(), path) == value for path, value in step.get("until", {}).items()):
+            break
+        if time.monotonic() > deadline:
+            break
+        time.sleep(pause)
+        # Fewer and fewer, so that waiting does not use up the plan's limit.
+        pause = min(pause * 1.5, LAST_POLL_SECONDS)
+    assert answer.status == step["status"], f"{what} {answer.body.decode()}"
+    if step["send"].split(" ", 1)[1].startswith("${"):
+        return  # to the bucket, which has a language of its own
+    assert answer.headers["content-type"].split(";")[0] == "application/json", what
+    assert re.fullmatch(r"(req_)?[0-9a-f-]{36}", answer.headers["x-request-id"]), what
+    body = answer.json()
+    if "answer" in step:
+        expected = filled({**step["answer"], **step.get("extra", {})}, kept)
+        assert matching(expected, body) == body, what
+    if answer.headers["x-request-id"].startswith("req_") and "request_id" in body.get("error", {}):
+        assert body["error"]["request_id"] == answer.headers["x-request-id"], what
+    for name, path in step.get("keep", {}).items():
+        kept[name] = at(body, path)
+        assert kept[name] is not None, f"{what} no {path} in {body}"
+
+
+def send(client: Client, step: dict[str, Any], kept: dict[str, Any]) -> Answer:
+    method, path = filled(step["send"], kept).split(" ", 1)
+    headers = dict(step.get("headers", {}))
+    body: bytes | None = None
+    if "text" in step:
+        body = step["text"].encode()
+    elif "json" in step:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(filled(step["json"], kept)).encode()
+    elif "file" in step:
+        file = step["file"]
+        body, headers["Content-Type"] = multipart(
+            file["content"].encode(), filled(step.get("fields", {}), kept), filename=file["name"]
+        )
+    if path.startswith("http"):
+        return http.send(method, path, body, headers)
+    key = filled(step.get("key", client.key), kept)
+    return Client(client.base_url, None if key == "none" else key).send(method, path, body, headers)
+
+
+def filled(value: Any, kept: dict[str, Any]) -> Any:
+    """The value with every `${name}` replaced; alone, it stands for what was kept, also where that is no text."""
+    if isinstance(value, str):
+        if alone := re.fullmatch(r"\$\{(\w+)\}", value):
+            return kept[alone[1]]
+        return re.sub(r"\$\{(\w+)\}", lambda found: str(kept[found[1]]), value)
+    if isinstance(value, dict):
+        return {name: filled(part, kept) for name, part in value.items()}
+    if isinstance(value, list):
+        return [filled(part, kept) for part in value]
+    return value
+
+
+def matching(expected: Any, actual: Any) -> Any:
+    """What was expected, with every placeholder that the actual value fits replaced by it: comparable, readable."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return {name: matching(part, actual.get(name)) for name, part in expected.items()}
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        return [matching(part, found) for part, found in zip(expected, actual, strict=True)]
+    if isinstance(expected, str) and (placeholder := re.fullmatch(r"<(\w+)>", expected)):
+        name = placeholder[1]
+        if name in KINDS:
+            return actual if isinstance(actual, KINDS[name]) else expected
+        return actual if isinstance(actual, str) and re.fullmatch(PATTERNS[name], actual) else expected
+    # 1 and true are equal in Python, and not in JSON.
+    return expected if type(expected) is type(actual) else repr(expected)
+
+
+def at(body: Any, path: str) -> Any:
+    """What is at the dotted path; None where the body has nothing there."""
+    for name in path.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def route(sent: str) -> str:
+    """`GET /projects/${project}?x=1` as the document writes it: `GET /projects/{id}`."""
+    method, path = sent.split("?")[0].split(" ", 1)
+    parts = ["{id}" if part.startswith("${") or re.match(r"[a-z]+_", part) else part for part in path.split("/")]
+    return f"{method} {'/'.join(parts)}"
