@@ -1,4 +1,4 @@
-"""The tour that `make demo` gives: from nothing to a typed file and verified webhooks."""
+"""The tour that `make demo` gives: from nothing to a typed file, three APIs over it, and verified webhooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from local import show, stack
+from local import show, stack, windows
 from local.client import Client
 from local.receiver import Receiver, Request
 from local.state import ROOT, LocalError, Stack
@@ -17,7 +17,15 @@ from local.warm import warming
 SAMPLE = ROOT / "local" / "data" / "zipcodes.csv"
 EMAIL = "demo@example.org"
 PLAN = "professional"
-EXPECTED_EVENTS = ("project.created", "data.uploaded", "data.processed")
+EXPECTED_EVENTS = (
+    "project.created",
+    "data.uploaded",
+    "data.processed",
+    "analysis.created",
+    "analysis.completed",
+    "page.created",
+    "site.published",
+)
 
 ROWS_SHOWN = 5
 WEBHOOKS_TIMEOUT_SECONDS = 30
@@ -104,8 +112,9 @@ def _tour(running: Stack, receiver: Receiver, file: Path) -> None:
 
     dataset = _upload(client, project["id"], file)
     _show_dataset(client, dataset)
+    preview = windows.look(running, account["api_key"], project, dataset)
     _await_webhooks(receiver)
-    _show_what_next(client.base_url, account["api_key"], dataset)
+    _show_what_next(client.base_url, account["api_key"], dataset, preview)
 
 
 def _upload(client: Client, project_id: str, file: Path) -> dict[str, Any]:
@@ -176,16 +185,18 @@ def _await_webhooks(receiver: Receiver) -> None:
 
 
 def _show_webhook(request: Request) -> None:
-    line = f"{request.event:<16}  {request.id:<25} "
+    line = f"{request.event:<18}  {request.id:<25} "
     if request.verified:
         show.step(f"{line} signature verified")
     else:
         show.failed(f"{line} the signature does not hold")
 
 
-def _show_what_next(base_url: str, key: str, dataset: dict[str, Any]) -> None:
+def _show_what_next(base_url: str, key: str, dataset: dict[str, Any], preview: str) -> None:
     authorized = 'curl -H "Authorization: Bearer $KEY"'
     data = f"$URL/data/{dataset['id']}"
+    show.heading("Look at it in a browser")
+    show.lines(f"{base_url}/docs", preview)
     show.heading("Go on with")
     show.lines(
         f"export URL={base_url}",

@@ -38,7 +38,8 @@ def create_stack(template: Path, name: str, port: int, parameters: Mapping[str, 
     unknown = sorted(set(parameters) - set(declared))
     if unknown:
         raise LocalError(f"{template.name} has no parameter {', '.join(unknown)}")
-    values = {key: value for key, value in LOCAL_PARAMETERS.items() if key in declared} | dict(parameters)
+    known = {**LOCAL_PARAMETERS, **_base_urls(document, port)}
+    values = {key: value for key, value in known.items() if key in declared} | dict(parameters)
 
     s3, cloudformation = aws.client("s3", port), aws.client("cloudformation", port)
     localise.prepare(document)
@@ -55,6 +56,17 @@ def create_stack(template: Path, name: str, port: int, parameters: Mapping[str, 
     except ClientError as error:
         raise LocalError(f"the stack could not be created: {error.response['Error']['Message']}") from error
     _wait(cloudformation, name)
+
+
+def _base_urls(document: dict[str, Any], port: int) -> dict[str, str]:
+    """Parameters such as CodeflussBaseUrl: the emulator's address of each API that has an id of its own choice."""
+    found = {}
+    for name, resource in document["Resources"].items():
+        properties = resource.get("Properties", {})
+        api_id = properties.get("Tags", {}).get("ms-custom-id") if name.endswith("Api") else None
+        if api_id:
+            found[name.removesuffix("Api") + "BaseUrl"] = localise.base_url(port, api_id, properties["StageName"])
+    return found
 
 
 def _read(template: Path) -> dict[str, Any]:

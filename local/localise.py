@@ -16,6 +16,7 @@ Afterwards (`localise`), from the deployed template alone, any number of times:
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from local import aws, server
@@ -41,6 +42,8 @@ def localise(name: str, port: int, resources: dict[str, str]) -> dict[str, str]:
     cloudformation, gateway = aws.client("cloudformation", port), aws.client("apigateway", port)
     template = cloudformation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
     document: dict[str, Any] = json.loads(template) if isinstance(template, str) else template
+    given = cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Parameters", [])
+    parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in given}
 
     base_urls: dict[str, str] = {}
     for logical_id, resource in document["Resources"].items():
@@ -52,10 +55,25 @@ def localise(name: str, port: int, resources: dict[str, str]) -> dict[str, str]:
             _time_to_live(port, resources[logical_id], properties)
         elif resource["Type"] == "AWS::ApiGateway::RestApi":
             api_id = resources[logical_id]
-            _api(gateway, api_id, properties.get("Body") or {})
+            _api(gateway, api_id, _filled(properties.get("Body") or {}, parameters))
             stage = _redeploy(gateway, api_id)
-            base_urls[logical_id] = f"{server.endpoint_url(port)}/_aws/execute-api/{api_id}/{stage}"
+            base_urls[logical_id] = base_url(port, api_id, stage)
     return base_urls
+
+
+def base_url(port: int, api_id: str, stage: str) -> str:
+    """Where the emulator serves an API."""
+    return f"{server.endpoint_url(port)}/_aws/execute-api/{api_id}/{stage}"
+
+
+def _filled(value: Any, parameters: dict[str, str]) -> Any:
+    """The value with the stack's parameters in place of `${Name}` in its Subs; other names stay."""
+    if isinstance(value, dict):
+        text = value.get("Fn::Sub")
+        if len(value) == 1 and isinstance(text, str):
+            return re.sub(r"\$\{(\w+)\}", lambda found: parameters.get(found[1], found[0]), text)
+        return {name: _filled(part, parameters) for name, part in value.items()}
+    return [_filled(part, parameters) for part in value] if isinstance(value, list) else value
 
 
 def _time_to_live(port: int, table: str, properties: dict[str, Any]) -> None:

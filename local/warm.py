@@ -33,11 +33,19 @@ _NO_RECORDS: dict[str, Any] = {"Records": []}
 
 # The slowest first.
 _EVENTS = {
+    "AnalyseFunction": _NO_RECORDS,
     "ReferenceRowsFunction": _NO_REQUEST,
     "ReferenceWebhooksFunction": _NO_REQUEST,
     "ReferenceDataFunction": _NO_REQUEST,
     "ReferenceProjectsFunction": _NO_REQUEST,
     "IngestFunction": _NO_RECORDS,
+    "PublishSiteFunction": _NO_RECORDS,
+    "FluxjivaProjectsFunction": _NO_REQUEST,
+    "FluxjivaAnalysesFunction": _NO_REQUEST,
+    "CodeflussProjectsFunction": _NO_REQUEST,
+    "CodeflussPagesFunction": _NO_REQUEST,
+    "CodeflussSectionsFunction": _NO_REQUEST,
+    "CodeflussVersionsFunction": _NO_REQUEST,
     "PublishFunction": _NO_RECORDS,
     "FanOutFunction": _NO_RECORDS,
     "DeliverFunction": _NO_RECORDS,

@@ -1,4 +1,7 @@
-"""The calls to AWS that each route makes, counted on moto. docs/operations.md states them; a test compares."""
+"""The calls to AWS that each route makes, counted on moto. docs/operations.md states them; a test compares.
+
+Another API is another function in MEASURES, and another heading with a table in docs/operations.md.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fluvial import ids
+from fluvial import webhooks as core_webhooks
 from fluvial.aws import client
+from fluvial.caller import Caller
+from fluxjiva import analyses
+from fluxjiva import data_sources as fluxjiva_data_sources
+from fluxjiva import projects as fluxjiva_projects
 from reference import analytics, data, documentation, events, jobs, keys, projects, rows, status, users, webhooks
 from tests import factories
+from tests.contract.client import multipart
 from tests.factories import request
-from workers import ingest, publish
+from tests.workers.pipeline import Pipeline
+
+Measured = dict[str, list[str]]
 
 SERVICES = ("dynamodb", "s3", "sqs", "events")
 CSV = b"a,b\n1,2\n"
@@ -36,27 +48,45 @@ def counted(calls: list[str]) -> Iterator[None]:
             client(service)._make_api_call = original
 
 
-def measure(resources: dict[str, str]) -> dict[str, list[str]]:
-    """AWS calls by route, for an account with one project, one dataset that is ready, one key and one endpoint."""
+class Meter:
+    """Calls routes for one caller, and counts."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.measured: Measured = {}
+
+    def call(self, handler: Callable[..., Any], method: str, resource: str, **arguments: Any) -> dict[str, Any]:
+        """The answer's body."""
+        calls: list[str] = []
+        with counted(calls):
+            found, body = factories.answer(handler, request(method, resource, caller=self.caller, **arguments))
+        assert found < 300, (method, resource, body)
+        self.measured[f"{method} {resource}"] = calls
+        return body
+
+    def call_text(self, handler: Callable[..., Any], resource: str, path: dict[str, str] | None = None) -> None:
+        """GET of a route that is open to all and answers no JSON."""
+        with counted(self.measured.setdefault(f"GET {resource}", [])):
+            assert handler(request("GET", resource, path=path), factories.CONTEXT)["statusCode"] == 200
+
+
+def measure(resources: dict[str, str]) -> dict[str, Measured]:
+    """AWS calls by API and route."""
+    return {api: of_api(resources) for api, of_api in MEASURES.items()}
+
+
+def of_reference(resources: dict[str, str]) -> Measured:
+    """For an account with one project, one dataset that is ready, one key and one endpoint."""
     caller = factories.new_caller()
     project = factories.new_project(caller)
-    dataset = _ready_dataset(caller, project, resources)
-    from fluvial import ids
-    from fluvial import webhooks as core
-
-    endpoint = core.create(caller, url="http://127.0.0.1:9/", events=["*"])
+    dataset = factories.new_dataset(caller, project, CSV)
+    Pipeline(resources).settle()
+    endpoint = core_webhooks.create(caller, url="http://127.0.0.1:9/", events=["*"])
     of_project = {"id": ids.spell(ids.PROJECT, project.id)}
     of_data = {"id": ids.spell(ids.DATASET, dataset.id)}
     of_endpoint = {"id": ids.spell(ids.ENDPOINT, endpoint.id)}
-    measured: dict[str, list[str]] = {}
-
-    def call(handler: Callable[..., Any], method: str, resource: str, **arguments: Any) -> dict[str, Any]:
-        calls: list[str] = []
-        with counted(calls):
-            found, body = factories.answer(handler, request(method, resource, caller=caller, **arguments))
-        assert found < 300, (method, resource, body)
-        measured[f"{method} {resource}"] = calls
-        return body
+    meter = Meter(caller)
+    call = meter.call
 
     call(status.handler, "GET", "/status")
     call(projects.handler, "GET", "/projects")
@@ -65,7 +95,7 @@ def measure(resources: dict[str, str]) -> dict[str, list[str]]:
     call(projects.handler, "PUT", "/projects/{id}", path=of_project, body={"name": "Renamed"})
     call(projects.handler, "DELETE", "/projects/{id}", path={"id": created["id"]})
     call(data.handler, "GET", "/projects/{id}/data", path=of_project)
-    uploaded = call(data.handler, "POST", "/data/upload", **_form(of_project["id"]))
+    uploaded = call(data.handler, "POST", "/data/upload", **_form(project_id=of_project["id"]))
     opened = call(
         data.handler,
         "POST",
@@ -101,10 +131,64 @@ def measure(resources: dict[str, str]) -> dict[str, list[str]]:
     call(analytics.handler, "GET", "/analytics/usage")
     call(users.handler, "GET", "/users/me")
     call(users.handler, "PUT", "/users/me", body={"name": "Measured"})
-    for resource, path in {"/openapi.json": None, "/docs": None, "/docs/{file}": {"file": "start.js"}}.items():
-        with counted(measured.setdefault(f"GET {resource}", [])):
-            assert documentation.handler(request("GET", resource, path=path), factories.CONTEXT)["statusCode"] == 200
-    return measured
+    meter.call_text(documentation.handler, "/openapi.json")
+    meter.call_text(documentation.handler, "/docs")
+    meter.call_text(documentation.handler, "/docs/{file}", {"file": "start.js"})
+    return meter.measured
+
+
+def of_fluxjiva(resources: dict[str, str]) -> Measured:
+    """For an account with one project, in it one data source that is ready and one analysis that was run."""
+    caller = factories.new_caller()
+    pipeline = Pipeline(resources)
+    project = factories.new_project(caller)
+    dataset = factories.new_dataset(caller, project, CSV)
+    pipeline.settle()
+    of_project = {"project_id": ids.spell(ids.PROJECT, project.id)}
+    source = ids.spell("ds", dataset.id)
+    of_source = {**of_project, "data_source_id": source}
+    meter = Meter(caller)
+    call = meter.call
+
+    handler, base = analyses.handler, "/projects/{project_id}/analyses"
+    body = {"name": "Measured", "data_source_id": source, "query": {"group_by": ["a"]}}
+    made = call(handler, "POST", base, path=of_project, body=body)
+    of_analysis = {**of_project, "analysis_id": made["data"]["id"]}
+    call(handler, "POST", f"{base}/{{analysis_id}}/run", path=of_analysis)
+    pipeline.settle()
+    call(handler, "GET", base, path=of_project)
+    call(handler, "GET", f"{base}/{{analysis_id}}", path=of_analysis)
+    call(handler, "GET", f"{base}/{{analysis_id}}/result", path=of_analysis)
+
+    handler, base = fluxjiva_projects.handler, "/projects"
+    call(handler, "GET", base)
+    created = call(handler, "POST", base, body={"name": "Measured"})
+    call(handler, "GET", f"{base}/{{project_id}}", path=of_project)
+    call(handler, "PUT", f"{base}/{{project_id}}", path=of_project, body={"name": "Renamed"})
+    call(handler, "DELETE", f"{base}/{{project_id}}", path={"project_id": created["data"]["id"]})
+
+    handler, base = fluxjiva_data_sources.handler, "/projects/{project_id}/data-sources"
+    call(handler, "GET", base, path=of_project)
+    uploaded = call(handler, "POST", base, path=of_project, **_form())
+    opened = call(handler, "POST", f"{base}/uploads", path=of_project, body={"filename": "d.csv", "size": len(CSV)})
+    client("s3").put_object(Bucket=resources["Bucket"], Key=opened["data"]["upload"]["fields"]["key"], Body=CSV)
+    of_upload = {**of_project, "upload_id": opened["data"]["id"]}
+    call(handler, "POST", f"{base}/uploads/{{upload_id}}/complete", path=of_upload)
+    call(handler, "GET", f"{base}/{{data_source_id}}", path=of_source)
+    call(handler, "PUT", f"{base}/{{data_source_id}}", path=of_source, body={"name": "Renamed"})
+    path = {**of_project, "data_source_id": uploaded["data"]["id"]}
+    call(handler, "DELETE", f"{base}/{{data_source_id}}", path=path)
+
+    handler, base = analyses.handler, "/projects/{project_id}/analyses"
+    call(handler, "PUT", f"{base}/{{analysis_id}}", path=of_analysis, body={"query": {"group_by": ["b"]}})
+    call(handler, "DELETE", f"{base}/{{analysis_id}}", path=of_analysis)
+    return meter.measured
+
+
+MEASURES: dict[str, Callable[[dict[str, str]], Measured]] = {
+    "reference": of_reference,
+    "fluxjiva": of_fluxjiva,
+}
 
 
 def _name(operation: str, arguments: dict[str, Any]) -> str:
@@ -113,22 +197,7 @@ def _name(operation: str, arguments: dict[str, Any]) -> str:
     return operation
 
 
-def _form(project_id: str) -> dict[str, Any]:
-    parts = [
-        f'--x\r\nContent-Disposition: form-data; name="project_id"\r\n\r\n{project_id}\r\n',
-        '--x\r\nContent-Disposition: form-data; name="file"; filename="data.csv"\r\n\r\n' + CSV.decode() + "\r\n",
-        "--x--\r\n",
-    ]
-    return {"raw": "".join(parts), "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
-
-
-def _ready_dataset(caller: Any, project: Any, resources: dict[str, str]) -> Any:
-    dataset = factories.new_dataset(caller, project, CSV)
-    table = client("dynamodb").scan(TableName=resources["Table"])["Items"]
-    recorded = [item for item in table if item["type"]["S"] == "job"]
-    publish.handler({"Records": [{"dynamodb": {"NewImage": item}} for item in recorded]}, None)
-    url = resources["IngestQueue"]
-    (message,) = client("sqs").receive_message(QueueUrl=url)["Messages"]
-    record = {"messageId": "m", "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
-    assert ingest.handler({"Records": [record]}, None) == {"batchItemFailures": []}
-    return dataset
+def _form(**fields: str) -> dict[str, Any]:
+    """The arguments of a request whose body is a form with these fields and a file."""
+    body, content_type = multipart(CSV, fields)
+    return {"raw": body.decode(), "headers": {"Content-Type": content_type}}

@@ -172,27 +172,74 @@ def test_table_and_bucket_outlive_the_stack_and_can_be_restored() -> None:
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
 
 
-def gateway_responses() -> dict[str, Any]:
-    found: dict[str, Any] = template.written()["Resources"]["ReferenceApi"]["Properties"]["GatewayResponses"]
+APIS = of_type("AWS::ApiGateway::RestApi")
+SENTENCE = r"[A-Z].*\."
+SENTENCE_WITHOUT_A_STOP = r"[A-Z].*[^.]"
+
+
+def gateway_responses(api: str) -> dict[str, Any]:
+    found: dict[str, Any] = template.written()["Resources"][api]["Properties"]["GatewayResponses"]
     return found
 
 
-@pytest.mark.parametrize("kind", gateway_responses())
-def test_what_the_gateway_answers_itself_is_in_the_envelope(kind: str) -> None:
-    response = gateway_responses()[kind]
-    body = json.loads(response["ResponseTemplates"]["application/json"])
+GATEWAY_ANSWERS = [(api, kind) for api in APIS for kind in gateway_responses(api)]
+
+
+def check_reference_envelope(body: dict[str, Any]) -> None:
     assert list(body) == ["error"]
     assert list(body["error"]) == ["code", "message", "field", "request_id"]
     assert re.fullmatch(r"[A-Z_]+", body["error"]["code"])
-    assert re.fullmatch(r"[A-Z].*\.", body["error"]["message"])
+    assert re.fullmatch(SENTENCE, body["error"]["message"])
     assert (body["error"]["field"], body["error"]["request_id"]) == (None, "req_$context.requestId")
+
+
+def check_fluxjiva_envelope(body: dict[str, Any]) -> None:
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["code", "message", "details"]
+    assert re.fullmatch(r"[a-z_]+", body["error"]["code"])
+    assert re.fullmatch(SENTENCE_WITHOUT_A_STOP, body["error"]["message"])
+    assert body["error"]["details"] == {}
+
+
+def check_codefluss_envelope(body: dict[str, Any]) -> None:
+    assert list(body) == ["success", "error"]
+    assert body["success"] is False
+    assert list(body["error"]) == ["code", "message", "details"]
+    assert re.fullmatch(r"[A-Z_]+", body["error"]["code"])
+    assert re.fullmatch(SENTENCE, body["error"]["message"])
+    assert body["error"]["details"] == {}
+
+
+ENVELOPES = {
+    "ReferenceApi": check_reference_envelope,
+    "FluxjivaApi": check_fluxjiva_envelope,
+    "CodeflussApi": check_codefluss_envelope,
+}
+
+
+def test_every_api_has_an_envelope_here() -> None:
+    assert set(APIS) == set(ENVELOPES)
+
+
+@pytest.mark.parametrize(("api", "kind"), GATEWAY_ANSWERS)
+def test_what_the_gateway_answers_itself_is_in_the_envelope(api: str, kind: str) -> None:
+    templates = gateway_responses(api)[kind]["ResponseTemplates"]
+    assert list(templates) == ["application/json"]
+    ENVELOPES[api](json.loads(templates["application/json"]))
+
+
+@pytest.mark.parametrize(("api", "kind"), GATEWAY_ANSWERS)
+def test_what_the_gateway_answers_itself_can_be_traced_and_read_by_a_browser(api: str, kind: str) -> None:
+    response = gateway_responses(api)[kind]
     headers = response["ResponseParameters"]["Headers"]
     assert headers["X-Request-Id"] == "context.requestId"
+    assert headers["Access-Control-Allow-Origin"] == {"Fn::Sub": "'${AllowedOrigin}'"}
     assert ("Retry-After" in headers) == (response.get("StatusCode") == 429)
 
 
-def test_every_kind_of_refusal_by_the_gateway_has_its_status() -> None:
-    statuses = {kind: response.get("StatusCode") for kind, response in gateway_responses().items()}
+@pytest.mark.parametrize("api", APIS)
+def test_every_kind_of_refusal_by_the_gateway_has_its_status(api: str) -> None:
+    statuses = {kind: response.get("StatusCode") for kind, response in gateway_responses(api).items()}
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(statuses)
     for kind, status in {
         "UNAUTHORIZED": 401,
@@ -208,7 +255,53 @@ def test_every_kind_of_refusal_by_the_gateway_has_its_status() -> None:
         assert statuses[kind] == status
 
 
-def test_only_the_status_and_the_documentation_are_open_to_all() -> None:
+@pytest.mark.parametrize("api", APIS)
+def test_no_api_leaves_a_refusal_to_the_gateway_s_own_words(api: str) -> None:
+    assert set(gateway_responses(api)) == set(gateway_responses("ReferenceApi"))
+    # And none is lost on the way through SAM.
+    assert set(APIS[api]["Body"]["x-amazon-apigateway-gateway-responses"]) == set(gateway_responses(api))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_every_path_answers_a_browser_s_preflight_without_a_key(api: str) -> None:
+    assert APIS[api]["Body"]["paths"]
+    for path, methods in APIS[api]["Body"]["paths"].items():
+        preflight = methods["options"]
+        assert not preflight.get("security"), f"the preflight of {path} needs a key or the authorizer"
+        integration = preflight["x-amazon-apigateway-integration"]
+        assert integration["type"] == "mock"
+        (answer,) = integration["responses"].values()
+        told = {name.rsplit(".", 1)[1]: value for name, value in answer["responseParameters"].items()}
+        assert told["Access-Control-Allow-Origin"] == {"Fn::Sub": "'${AllowedOrigin}'"}
+        assert told["Access-Control-Max-Age"] == "'7200'"
+        sent = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"}
+        assert set(told["Access-Control-Allow-Headers"].strip("'").split(",")) == sent
+        allowed = set(told["Access-Control-Allow-Methods"].strip("'").split(","))
+        assert allowed == {method.upper() for method in methods}, path
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_whatever_is_not_open_to_all_needs_a_key_and_the_authorizer(api: str) -> None:
+    open_to_all = {
+        (event["Properties"]["Path"], event["Properties"]["Method"].lower())
+        for function in FUNCTIONS.values()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "Api" and event["Properties"].get("Auth", {}).get("Authorizer") == "NONE"
+    }
+    for path, methods in APIS[api]["Body"]["paths"].items():
+        for method, operation in methods.items():
+            if method != "options" and (path, method) not in open_to_all:
+                needed = {name for each in operation["security"] for name in each}
+                assert needed == {"Keys", "api_key"}, f"{method} {path}"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_answers_are_compressed_and_the_usage_plan_s_key_comes_from_the_authorizer(api: str) -> None:
+    assert APIS[api]["MinimumCompressionSize"] == 2048
+    assert APIS[api]["ApiKeySourceType"] == "AUTHORIZER"
+
+
+def test_only_the_status_previews_and_the_documentation_are_open_to_all() -> None:
     open_routes = {
         f"{function['Handler'].split('.')[0]} {event['Properties']['Path']}"
         for function in FUNCTIONS.values()
@@ -221,7 +314,9 @@ def test_only_the_status_and_the_documentation_are_open_to_all() -> None:
         if function["Handler"].endswith(".documentation.handler")
     }
     pages = {f"{api} {path}" for api in documented for path in ("/openapi.json", "/docs", "/docs/{file}")}
-    assert open_routes == {"reference /status"} | pages
+    # The token in a preview's address is its key.
+    previews = {"codefluss /preview/{token}", "codefluss /preview/{token}/{path+}"}
+    assert open_routes == {"reference /status"} | previews | pages
 
 
 def operations() -> str:

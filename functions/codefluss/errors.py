@@ -66,6 +66,8 @@ def _message(error: FluvialError, thing: str) -> str:
         return f"Invalid parameter '{field}'" if field in PARAMETERS else f"Invalid {thing} {field}"
     if not isinstance(error, NotFoundError):
         return str(error)
+    if error.kind == "preview":
+        return "This link opens nothing: it has ended, or there is no such page."
     if isinstance(error.name, str):
         return f"No {error.kind} '{error.name[:MAX_SHOWN]}' exists."
     return f"No {error.kind} '{ids.spell(PREFIXES[error.kind], error.name)}' exists."
@@ -77,14 +79,24 @@ def _details(error: FluvialError) -> dict[str, Any]:
     if field is not None:
         details["field"] = field
     if isinstance(error, InvalidError):
-        details["reason"] = error.reason.removesuffix(".")
+        details["reason"] = _spelled(error.reason.removesuffix("."))
     if isinstance(error, UnpublishableError):
         details["problems"] = [{"path": path, "reason": reason.removesuffix(".")} for path, reason in error.problems]
     return details
 
 
 def _field(error: FluvialError) -> str | None:
-    return None if error.field is None else WIRE_NAMES.get(error.field, error.field)
+    if error.field is None:
+        return None
+    name, dot, inner = error.field.partition(".")
+    return WIRE_NAMES.get(name, name) + dot + inner
+
+
+def _spelled(reason: str) -> str:
+    """The core's sentence, with fields as this API spells them."""
+    for name, wire in WIRE_NAMES.items():
+        reason = reason.replace(f"'{name}'", f"'{wire}'")
+    return reason
 
 
 def _body(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def _file(token: str, path: str) -> Response[str]:
     file = previews.open(token, path)
     if file.path != path:
         # Links in a page are relative to where it is.
-        return Response(302, headers={"Location": f"{app.base_url}/preview/{token}/{file.path}"})
+        return Response(302, body="", headers={"Location": f"{app.base_url}/preview/{token}/{file.path}"})
     headers = {"Content-Security-Policy": SECURITY, "X-Robots-Tag": "noindex"}
     return Response(200, file.content_type, file.data.decode(), headers)
 

@@ -12,7 +12,7 @@ def main(names: list[str]) -> None:
     for name in names or apis.names():
         api = apis.load(name)
         api.file.write_text(document.text(api), encoding="utf-8")
-        show.note(f"{api.file.relative_to(apis.ROOT)}: {len(api.routes)} operations")
+        show.note(f"{api.file.relative_to(apis.ROOT)}: {len(api.operations)} operations")
 
 
 if __name__ == "__main__":

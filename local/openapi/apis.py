@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,9 +42,19 @@ class Api:
         return (self.folder / "about.md").read_text().strip()
 
     @property
-    def routes(self) -> list[tuple[str, Route]]:
-        """Every route with its group."""
-        return [(group, route) for group, module in self.groups.items() for route in module.app.routes]
+    def operations(self) -> dict[str, tuple[str, Route]]:
+        """Group and route by the operation's name: the function's, with where it is if it serves several routes."""
+        routes = [(group, route) for group, module in self.groups.items() for route in module.app.routes]
+        times = Counter(route.serve.__name__ for _, route in routes)
+        named = {}
+        for group, route in routes:
+            name = route.serve.__name__
+            if times[name] > 1:
+                name = f"{name}_at_{route.path.split('/')[1].replace('-', '_')}"
+            if name in named:
+                raise SystemExit(f"make openapi: two operations of {self.name} are called {name}")
+            named[name] = group, route
+        return named
 
     @property
     def render(self) -> Render:

@@ -51,8 +51,8 @@ def document(api: Api) -> dict[str, Any]:
     answers = {name: schema for (name, part), schema in made.items() if part == "answer"}
     shown = examples.of(api, answers, components)
     paths: dict[str, dict[str, Any]] = {}
-    for group, route in api.routes:
-        operation = _Operation(route, made, components, shown.get(route.serve.__name__, examples.Example()))
+    for name, (group, route) in api.operations.items():
+        operation = _Operation(name, route, made, components, shown.get(name, examples.Example()))
         written = {**operation.described(), "tags": [_words(group)], **operation.exchanged(api)}
         paths.setdefault(route.path.replace("+}", "}"), {})[route.method.lower()] = written
     called: dict[str, Any] = {}
@@ -86,8 +86,7 @@ def document(api: Api) -> dict[str, Any]:
 
 
 def _models(api: Api) -> Iterator[tuple[Key, Mode, Any]]:
-    for _, route in api.routes:
-        name = route.serve.__name__
+    for name, (_, route) in api.operations.items():
         yield (name, "answer"), "serialization", route.answer
         for part in ("query", "body", "form"):
             if part in route.types:
@@ -98,8 +97,14 @@ class _Operation:
     """One route as an operation."""
 
     def __init__(
-        self, route: Route, made: dict[Key, Schema], components: dict[str, Schema], example: examples.Example
+        self,
+        name: str,
+        route: Route,
+        made: dict[Key, Schema],
+        components: dict[str, Schema],
+        example: examples.Example,
     ) -> None:
+        self.name = name
         self.route = route
         self.made = made
         self.components = components
@@ -111,7 +116,7 @@ class _Operation:
         scope = self.route.scope
         needed = "Open to all: no key is needed." if scope is None else f"The key needs the scope `{scope}`."
         return {
-            "operationId": self.route.serve.__name__,
+            "operationId": self.name,
             "summary": " ".join(said[0].split()).removesuffix("."),
             "description": "\n\n".join([*said[1:], needed]),
             "x-scope": scope,
@@ -133,7 +138,7 @@ class _Operation:
         }
 
     def _schema(self, part: str) -> Schema:
-        return self.made[self.route.serve.__name__, part]
+        return self.made[self.name, part]
 
     def _in_path(self) -> Iterator[dict[str, Any]]:
         for name in refusals.PARAMETER.findall(self.route.path):

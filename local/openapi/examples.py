@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,19 +45,18 @@ class Example:
 
 
 def of(api: Api, answers: dict[str, Schema], components: dict[str, Schema]) -> dict[str, Example]:
-    """Examples by the name of the route's function; `answers` are the schemas of its answers."""
+    """Examples by the operation's name; `answers` are the schemas of the answers."""
     file = ROOT / "tests" / "contract" / f"{api.name}.yaml"
     if not file.is_file():
         return {}
-    routes = [route for _, route in api.routes]
+    routes = {name: route for name, (_, route) in api.operations.items()}
     found: dict[str, Example] = {}
     for scenario in yaml.safe_load(file.read_text())["scenarios"]:
         kept: dict[str, str] = {}
         for step in scenario["steps"]:
-            route = route_of(step["send"], routes)
-            if route is None or step["status"] != route.status:
+            name = sent_to(step["send"], routes)
+            if name is None or step["status"] != routes[name].status:
                 continue
-            name = route.serve.__name__
             schema = answers.get(name, {})
             made = _example(step, schema, kept, components)
             old = found.get(name, Example())
@@ -70,11 +69,13 @@ def of(api: Api, answers: dict[str, Schema], components: dict[str, Schema]) -> d
     return found
 
 
-def route_of(sent: str, routes: Iterable[Route]) -> Route | None:
-    """The route of `GET /projects/${project}?page=1`; one without parameters wins, as at the gateway."""
+def sent_to(sent: str, routes: Mapping[str, Route]) -> str | None:
+    """The operation that gets `GET /projects/${project}?page=1`; one without parameters wins, as at the gateway."""
     method, path = sent.split("?")[0].split(" ", 1)
-    fitting = [route for route in routes if route.method == method and _pattern(route.path).fullmatch(path)]
-    return min(fitting, key=lambda route: route.path.count("{"), default=None)
+    fitting = [
+        name for name, route in routes.items() if route.method == method and _pattern(route.path).fullmatch(path)
+    ]
+    return min(fitting, key=lambda name: routes[name].path.count("{"), default=None)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

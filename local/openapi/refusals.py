@@ -65,8 +65,8 @@ def _kinds(route: Route) -> Iterator[str]:
     # A system key has no user, so that what is its own can be absent, too.
     if PARAMETER.search(route.path) or route.path.endswith("/me") or any(field.endswith("_id") for field in fields):
         yield "not_found"
-    # What belongs to a thing may not be ready.
-    if writes or re.search(r"}/.", route.path):
+    # What belongs to a thing, such as the rows of data, may not be ready.
+    if writes or re.search(r"}/[^{}]+$", route.path):
         yield "conflict"
     if "expected" in route.types:
         yield "stale"

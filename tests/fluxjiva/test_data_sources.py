@@ -117,7 +117,7 @@ def test_a_data_source_tells_how_far_it_is_and_what_its_file_holds(api: Api, pro
     assert [(each["name"], each["type"]) for each in columns] == [
         ("city", "text"),
         ("n", "integer"),
-        ("price", "decimal(3,2)"),
+        ("price", "decimal(18,2)"),
     ]
     assert all(set(each) == {"name", "type", "reason", "nulls", "min", "max"} for each in columns)
 
@@ -143,8 +143,8 @@ def test_a_type_that_the_caller_names_is_told_before_the_file_is_read(api: Api, 
 @pytest.mark.parametrize(
     ("data", "fields", "details"),
     [
-        (None, {}, {"parameter": "file"}),
-        (None, {"file": "text"}, {"parameter": "file", "constraint": "a file: a part with a file name"}),
+        (None, {"name": "N"}, {"parameter": "file"}),
+        (None, {"file": "text"}, {"parameter": "file", "value": "text"}),
         (b"", {}, {"parameter": "file", "value": "0", "constraint": "at least 1 byte"}),
         (CSV, {"name": ""}, {"parameter": "name", "value": "", "constraint": "1-200 characters"}),
         (CSV, {"name": "n" * 201}, {"parameter": "name", "constraint": "at most 200 characters"}),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fluvial import clock, datasets, ids, jobs
+from fluvial import analyses, clock, datasets, ids, jobs, pages, sites
 from fluvial.caller import Caller
 from fluvial.store import jobs as store
 from reference.jobs import handler
@@ -86,3 +86,20 @@ def test_a_foreign_job_is_answered_like_an_absent_one(caller: Caller, dataset: d
 def test_a_job_needs_its_scope(caller: Caller, dataset: datasets.Dataset) -> None:
     other = Caller(caller.account, caller.user, caller.key, caller.plan, frozenset({"data:read"}))
     assert get(other, dataset.job)[1]["error"]["message"] == "This API key lacks the scope 'jobs:read'."
+
+
+def test_a_run_of_an_analysis_and_a_publication_name_what_they_are_of(caller: Caller) -> None:
+    project = factories.new_project(caller)
+    dataset = factories.new_dataset(caller, project)
+    query = {"aggregates": [{"function": "count", "as": "rows"}]}
+    analysis = analyses.create(caller, project_id=project.id, name="Count", dataset_id=dataset.id, query=query)
+    run = analyses.run(caller, analysis.id)
+    assert run.job is not None
+    pages.create(caller, project_id=project.id, title="Home", status="published")
+    version = sites.publish(caller, project.id)
+    assert get(caller, run.job)[1]["inputs"] == {"analysis_id": ids.spell(ids.ANALYSIS, analysis.id)}
+    assert get(caller, version.job)[1]["inputs"] == {"project_id": ids.spell(ids.PROJECT, project.id), "version": 1}
+    claimed = jobs.claim(caller.account, version.job, lease_milliseconds=clock.MINUTE)
+    assert claimed is not None
+    assert sites.fail(claimed, version, "No.")
+    assert get(caller, version.job)[1]["outputs"] == {"version": 1}

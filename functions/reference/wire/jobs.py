@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 
 from fluvial import clock, ids, jobs
 
-# What a job names in its inputs and outputs, as this API calls and spells it.
-NAMED = {"dataset": ("data_id", ids.DATASET)}
+# What a job names in its inputs and outputs, as this API calls and spells it; a number has no prefix.
+NAMED: dict[str, tuple[str, str | None]] = {
+    "analysis": ("analysis_id", ids.ANALYSIS),
+    "dataset": ("data_id", ids.DATASET),
+    "number": ("version", None),
+    "project": ("project_id", ids.PROJECT),
+    "version": ("version", None),
+}
 
 
 class Job(BaseModel):
@@ -21,8 +25,8 @@ class Job(BaseModel):
     ended_at: str | None
     attempt: int
     reason: str | None
-    inputs: dict[str, str]
-    outputs: dict[str, str]
+    inputs: dict[str, str | int]
+    outputs: dict[str, str | int]
 
     @classmethod
     def from_core(cls, job: jobs.Job) -> Job:
@@ -40,5 +44,9 @@ class Job(BaseModel):
         )
 
 
-def _spelled(values: dict[str, Any]) -> dict[str, str]:
-    return {NAMED[name][0]: ids.spell(NAMED[name][1], value) for name, value in values.items()}
+def _spelled(values: dict[str, int]) -> dict[str, str | int]:
+    spelled: dict[str, str | int] = {}
+    for name, value in values.items():
+        called, prefix = NAMED[name]
+        spelled[called] = value if prefix is None else ids.spell(prefix, value)
+    return spelled

@@ -35,6 +35,8 @@ class Settings:
     """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
     allowed_origin: str = "*"
     """Origin whose scripts in browsers may read the answers (CORS); * for all."""
+    base_url: str = ""
+    """Base URL of the API as its callers see it; empty where requests tell it, as without a proxy in front they do."""
     max_inline_bytes: int = 4_500_000
     """Largest file in one multipart request, in bytes. API Gateway and Lambda leave about this much."""
     max_upload_bytes: int = 1024**3

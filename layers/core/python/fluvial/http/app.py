@@ -79,6 +79,8 @@ class App:
         answered = {**headers.common(settings().allowed_origin), **answer["multiValueHeaders"]}
         answered["X-Request-Id"] = [self.request_id]
         answer["multiValueHeaders"] = answered
+        # A gateway wants a text, also where there is none.
+        answer["body"] = answer["body"] or ""
         if self.window:
             for name, value in self.window.headers(clock.now()).items():
                 answered[name] = [value]
@@ -105,10 +107,12 @@ class App:
 
     @property
     def base_url(self) -> str:
-        """The address of the API, as this request was sent to it."""
+        """The address of the API as its callers see it: by the setting, else as this request was sent to it."""
+        if settings().base_url:
+            return settings().base_url
         context, path = self._event["requestContext"], self._event["path"]
         base_path = str(context.get("path", path)).removesuffix(path)
-        return f"{self._header('x-forwarded-proto', 'https')}://{self._header('host', 'localhost')}{base_path}"
+        return f"https://{self._header('host', context.get('domainName'))}{base_path}"
 
     def answer(self, body: Shown, *, revision: int | None = None) -> Response[Shown]:
         """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut.

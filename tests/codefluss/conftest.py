@@ -1,0 +1,30 @@
+"""An account of its own for each test."""
+
+from __future__ import annotations
+
+import pytest
+
+from fluvial.caller import Caller
+from tests import factories
+from tests.codefluss.calls import Api
+
+
+@pytest.fixture
+def caller(aws: dict[str, str]) -> Caller:
+    return factories.new_caller()
+
+
+@pytest.fixture
+def api(caller: Caller) -> Api:
+    return Api(caller)
+
+
+@pytest.fixture
+def stranger(aws: dict[str, str]) -> Api:
+    """Somebody of another account."""
+    return Api(factories.new_caller())
+
+
+@pytest.fixture
+def project(api: Api) -> str:
+    return api.new_project()
