@@ -38,7 +38,7 @@ def create_page(caller: Caller, project_id: common.ProjectId, body: shapes.PageC
     )
 
 
-@app.get("/pages/{page_id}", "pages:read")
+@app.get("/pages/{page_id}", "pages:read", also=(304,))
 def get_page(caller: Caller, page_id: common.PageId) -> Response[shapes.PageAnswer]:
     """One page."""
     page = pages.get(caller, page_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from codefluss.errors import render_for
 from fluvial import previews
 from fluvial.http import Response, make_app
@@ -15,14 +17,14 @@ SECURITY = (
 )
 
 
-@app.get("/preview/{token}", None)
+@app.get("/preview/{token}", None, status=302)
 def open_preview(token: str) -> Response[str]:
-    """The first page of the version that the link opens."""
+    """Leads to the first page of the version that the link opens."""
     return _file(token, "")
 
 
-@app.get("/preview/{token}/{path+}", None)
-def open_file(token: str, path: str) -> Response[str]:
+@app.get("/preview/{token}/{path+}", None, also=(302,))
+def open_file(token: str, path: str) -> Response[Annotated[str, "text/html"]]:
     """A page, or the stylesheet."""
     return _file(token, path)
 

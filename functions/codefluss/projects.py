@@ -28,7 +28,7 @@ def create_project(caller: Caller, body: shapes.ProjectCreate) -> Response[shape
     )
 
 
-@app.get("/projects/{project_id}", "projects:read")
+@app.get("/projects/{project_id}", "projects:read", also=(304,))
 def get_project(caller: Caller, project_id: common.ProjectId) -> Response[shapes.ProjectAnswer]:
     """One project."""
     project = projects.get(caller, project_id)

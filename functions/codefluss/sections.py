@@ -51,8 +51,8 @@ def reorder_sections(
     return _listed(caller, page_id, common.ListQuery(limit=common.MAX_LIMIT))
 
 
-@app.get("/sections/{section_id}", "pages:read")
-@app.get(EDITOR + "/{section_id}", "pages:read")
+@app.get("/sections/{section_id}", "pages:read", also=(304,))
+@app.get(EDITOR + "/{section_id}", "pages:read", also=(304,))
 def get_section(caller: Caller, section_id: common.SectionId) -> Response[shapes.SectionAnswer]:
     """One section."""
     section = sections.get(caller, section_id)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 from fluvial import VERSION
-from fluvial.http import Id, Route
+from fluvial.http import Id, Number, Route
 from local.openapi import events, examples, refusals, schemas
 from local.openapi.apis import Api
 from local.openapi.schemas import Key, Mode, Schema
@@ -22,7 +22,25 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     "RateLimit": ("What is left and for how long, as the IETF's draft writes it.", {"type": "string"}),
     "RateLimit-Policy": ("The limit and its window, as the IETF's draft writes it.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer"}),
+    "ETag": ("The revision of what is shown, for If-Match and If-None-Match.", {"type": "string"}),
     "Idempotent-Replayed": ("`true` where this is the first answer again.", {"type": "string", "const": "true"}),
+}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of what the caller has: answered with a 304 where it still holds.",
+    "schema": {"type": "string"},
+}
+# What is answered beside successes and errors.
+OTHERWISE: dict[int, dict[str, Any]] = {
+    302: {
+        "description": "It is elsewhere.",
+        "headers": {"Location": {"description": "Where.", "schema": {"type": "string"}}},
+    },
+    304: {
+        "description": "What the caller has still holds.",
+        "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+    },
 }
 OF_THE_LIMIT = [name for name in HEADERS if "RateLimit" in name]
 
@@ -127,15 +145,21 @@ class _Operation:
         """Parameters, body and answers."""
         parameters = [*self._in_path(), *self._in_query(), *self._in_headers()]
         body = self._body()
+        # Nothing stands for an object without fields.
+        required = bool("form" in self.route.types or (body and self._required("body")))
         refused = refusals.statuses(self.route, api.render)
         return {
             **({"parameters": parameters} if parameters else {}),
-            **({"requestBody": {"required": True, "content": body}} if body else {}),
+            **({"requestBody": {"required": required, "content": body}} if body else {}),
             "responses": {
                 str(self.route.status): self._success(),
+                **{str(status): OTHERWISE[status] for status in self.route.also if status != self.route.status},
                 **{str(status): {"$ref": f"#/components/responses/{refusals.component(status)}"} for status in refused},
             },
         }
+
+    def _required(self, part: str) -> bool:
+        return any(field.is_required() for field in self.route.types[part].model_fields.values())
 
     def _schema(self, part: str) -> Schema:
         return self.made[self.name, part]
@@ -145,9 +169,9 @@ class _Operation:
             schema: Schema = {"type": "string"}
             found: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": schema}
             for note in getattr(self.route.types[name], "__metadata__", ()):
-                if isinstance(note, Id):
+                if isinstance(note, Id | Number):
                     schema["pattern"] = note.pattern
-                    found["example"] = note.spell(examples.NUMBER)
+                    found["example"] = note.spell(examples.NUMBER) if isinstance(note, Id) else "1"
             yield found
 
     def _in_query(self) -> Iterator[dict[str, Any]]:
@@ -169,6 +193,8 @@ class _Operation:
             yield IDEMPOTENCY_KEY
         if "expected" in self.route.types:
             yield IF_MATCH
+        if 304 in self.route.also:
+            yield IF_NONE_MATCH
 
     def _body(self) -> dict[str, Any]:
         example = {} if self.example.sent is None else {"example": self.example.sent}
@@ -185,6 +211,10 @@ class _Operation:
             headers += OF_THE_LIMIT
             if self.route.method == "POST":
                 headers.append("Idempotent-Replayed")
+        if self.route.status in OTHERWISE:
+            return OTHERWISE[self.route.status]
+        if 304 in self.route.also:
+            headers.append("ETag")
         example = {} if self.example.answered is None else {"example": self.example.answered}
         return {
             "description": "Success",

@@ -1,4 +1,4 @@
-"""Prints the AWS calls of every route, counted on moto. The authorizer adds one GetItem to each but GET /status.
+"""Prints the AWS calls of every API's routes, counted on moto. The authorizer adds one GetItem to each but GET /status.
 
 Run: python tests/bench/calls.py
 """
@@ -27,8 +27,9 @@ def main() -> None:
 
         with contextlib.redirect_stderr(io.StringIO()):
             measured = costs.measure(resources)
-    for route, calls in measured.items():
-        print(f"aws calls of {route:34} {' + '.join(calls)}")
+    for api, routes in measured.items():
+        for route, calls in routes.items():
+            print(f"aws calls of {api} {route:34} {' + '.join(calls)}")
 
 
 if __name__ == "__main__":

@@ -157,6 +157,24 @@ def test_a_section_moves_on_its_page_and_to_another(caller: Caller, project: pro
     assert names(caller, other) == ["C", "B"]
 
 
+def test_a_section_that_moves_while_it_is_read_is_found(
+    caller: Caller, project: projects.Project, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (a, *_) = three(caller, page)
+    other = pages.create(caller, project_id=project.id, title="Other")
+    get, moves = table.get, [lambda: sections.move(caller, a.id, page_id=other.id)]
+
+    def get_and_move(*arguments: Any) -> Any:
+        item = get(*arguments)
+        if moves:
+            moves.pop()()
+        return item
+
+    monkeypatch.setattr(table, "get", get_and_move)
+    found = sections.get(caller, a.id)
+    assert (found.page, found.order, found.name) == (other.id, 0, "A")
+
+
 def test_a_section_stays_in_its_project(caller: Caller, page: Page) -> None:
     (a, *_) = three(caller, page)
     elsewhere = pages.create(caller, project_id=factories.new_project(caller).id, title="Elsewhere")

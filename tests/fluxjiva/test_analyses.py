@@ -323,7 +323,7 @@ def test_a_list_that_is_too_long_to_be_whole_is_refused_and_never_cut(
     made = [create(api, project, source)]
     assert api.get(paths(project)) == (200, {"data": made})
     made.append(create(api, project, source))
-    message = "The list has 2 items: ask for them by page, with the parameters 'limit' and 'offset'"
+    message = "The list has more than 1 items: ask for them by page, with the parameters 'limit' and 'offset'"
     expected = (400, refusal("invalid_parameter", message, parameter="limit", constraint="1-100"))
     assert api.get(paths(project)) == expected
     assert api.get(paths(project), offset="0")[1]["data"] == made[::-1]

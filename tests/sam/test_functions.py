@@ -204,6 +204,50 @@ def test_the_document_is_answered_from_the_built_function(sam: Sam) -> None:
     assert body == json.loads((template.ROOT / "functions/reference/openapi.json").read_text())
 
 
+# ---------------------------------------------------------------- fluxjiva
+
+
+@of("fluxjiva.projects.handler")
+def test_a_project_with_an_industry_is_created(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("fluxjiva.projects.handler", **account.ids))
+
+    assert status == 201
+    project = body["data"]
+    assert (project["name"], project["industry"]) == ("Tide gauges", "shipping")
+    found = _fluxjiva(sam, account).get(f"/projects/{project['id']}")
+    assert found == {"data": {**project, "data_sources": [], "analyses": []}}
+
+
+@of("fluxjiva.data_sources.handler")
+def test_a_file_in_a_form_becomes_a_data_source(sam: Sam, account: Account) -> None:
+    project = account.new_project()
+
+    status, body = _answer(sam.invoke("fluxjiva.data_sources.handler", **account.ids, project=project))
+
+    assert status == 201
+    assert (body["data"]["name"], body["data"]["type"], body["data"]["rows"]) == ("Tide levels", None, None)
+    listed = _fluxjiva(sam, account).get(f"/projects/{ids.spell(ids.PROJECT, project)}/data-sources")
+    assert listed == {"data": [body["data"]]}
+
+
+@of("fluxjiva.analyses.handler")
+def test_an_analysis_is_created(sam: Sam, account: Account, csv: Path) -> None:
+    project = account.new_project()
+    made = account.upload(project, csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(
+        sam.invoke("fluxjiva.analyses.handler", **account.ids, project=project, dataset=made["dataset"])
+    )
+
+    assert status == 201
+    analysis = body["data"]
+    assert (analysis["name"], analysis["status"]) == ("Highest level", "created")
+    assert analysis["data_source_id"] == ids.spell("ds", made["dataset"])
+    path = f"/projects/{ids.spell(ids.PROJECT, project)}/analyses/{analysis['id']}"
+    assert _fluxjiva(sam, account).get(path) == body
+
+
 # ---------------------------------------------------------------- workers
 
 
@@ -324,6 +368,10 @@ def _answer(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Status and body, once the headers that every answer has are there."""
     assert answer["multiValueHeaders"]["X-Request-Id"][0].startswith("req_")
     return answer["statusCode"], json.loads(answer["body"])
+
+
+def _fluxjiva(sam: Sam, account: Account) -> Client:
+    return Client(sam.stack.base_url("fluxjiva"), account.secret)
 
 
 def _spelled(account: Account) -> str:

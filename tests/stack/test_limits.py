@@ -20,6 +20,9 @@ from tests.template import ROOT
 
 pytestmark = pytest.mark.stack
 
+# The document's own figures for this plan.
+API = "fluxjiva"
+PLAN = "standard"
 LIMIT = 60
 WINDOW_SECONDS = 60
 PROCESSES = 8
@@ -41,7 +44,7 @@ def spend(stack: Stack, account: int, key: int, moments: Sequence[int]) -> Outco
         "AWS_DEFAULT_REGION": stack.region,
         "FLUVIAL_TABLE": str(stack.table),
     }
-    given = {"account": account, "key": key, "limit": LIMIT, "seconds": WINDOW_SECONDS, "threads": THREADS}
+    given = {"api": API, "plan": PLAN, "account": account, "key": key, "threads": THREADS}
     workers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.stack.spender", json.dumps({**given, "moments": moments[number::PROCESSES]})],
@@ -106,3 +109,22 @@ def test_every_request_and_project_of_callers_at_once_is_in_the_statistics_once(
     assert {answer.status for answer in made} == {201}
     usage = account.get("/analytics/usage").json()
     assert usage["summary"] == {"total_api_calls": 41, "total_data_processed": 0, "total_projects": 40}
+
+
+def test_over_http_exactly_60_pass_each_minute_and_the_headers_count_them_down(new_account: NewAccount) -> None:
+    account = new_account(PLAN).of(API)
+    answers = []
+    with ThreadPoolExecutor(THREADS) as threads:
+        # Until a minute is used up; how many minutes that takes is the machine's business.
+        while not any(answer.status == 429 for answer in answers) and len(answers) < 10 * LIMIT:
+            answers += threads.map(lambda _: account.get("/projects"), range(2 * LIMIT))
+    assert {answer.status for answer in answers} == {200, 429}
+    assert {answer.headers["x-ratelimit-limit"] for answer in answers} == {str(LIMIT)}
+    for reset in {answer.headers["x-ratelimit-reset"] for answer in answers if answer.status == 429}:
+        of_this_minute = [answer for answer in answers if answer.headers["x-ratelimit-reset"] == reset]
+        passed = [answer for answer in of_this_minute if answer.status == 200]
+        assert sorted(int(answer.headers["x-ratelimit-remaining"]) for answer in passed) == list(range(LIMIT))
+        assert int(reset) % WINDOW_SECONDS == 0
+        refused = next(answer for answer in of_this_minute if answer.status == 429)
+        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+        assert (refused.headers["x-ratelimit-remaining"], 0 < int(refused.headers["retry-after"]) <= 60) == ("0", True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from codefluss.errors import PREFIXES
-from fluvial import clock
+from fluvial import clock, ids
 from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.http import App, Id
 from fluvial.http.wire import LEFT_OUT_IF_NONE, WholeNumber
@@ -128,7 +128,7 @@ def parse_cursor(cursor: str) -> int:
         position = int.from_bytes(base64.b64decode(cursor.removeprefix(CURSOR) + "=", b"-_", validate=True))
     except (binascii.Error, ValueError):
         position = -1
-    if position < 0 or spell_cursor(position % 2**64) != cursor:
+    if not 0 <= position <= ids.MAX_ID or spell_cursor(position) != cursor:
         reason = "Send a cursor as it was answered, as 'nextCursor'."
         raise InvalidError("cursor", reason, value=cursor[:MAX_SHOWN], constraint="a cursor of this list")
     return position

@@ -106,7 +106,8 @@ class WholeListQuery(OrderQuery):
 
     @property
     def most(self) -> int:
-        return MAX_WHOLE if self._whole else self.limit or DEFAULT_LIMIT
+        # One more than a whole list may have tells that it is too long, whatever the counter says meanwhile.
+        return MAX_WHOLE + 1 if self._whole else self.limit or DEFAULT_LIMIT
 
     @property
     def _whole(self) -> bool:
@@ -116,12 +117,10 @@ class WholeListQuery(OrderQuery):
         """None for a whole list. InvalidError for one that is too long to be answered so: it is never cut."""
         if not self._whole:
             return Meta(total=found.total, limit=self.most, offset=self.first)
-        if found.total > len(found.items):
-            raise InvalidError(
-                "limit",
-                f"The list has {found.total} items: ask for them by page, with the parameters 'limit' and 'offset'",
-                constraint=f"1-{MAX_LIMIT}",
-            )
+        if len(found.items) > MAX_WHOLE:
+            way = "ask for them by page, with the parameters 'limit' and 'offset'"
+            reason = f"The list has more than {MAX_WHOLE} items: {way}"
+            raise InvalidError("limit", reason, constraint=f"1-{MAX_LIMIT}")
         return None
 
 

@@ -247,7 +247,11 @@ def _check_address(where: str, address: str, schemes: tuple[str, ...]) -> None:
 
 def _check_size(content: Any, styles: Any, responsive: Any) -> None:
     try:
-        size = len(json.dumps([content, styles, responsive], allow_nan=False, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        size = len(
+            json.dumps([content, styles, responsive], allow_nan=False, ensure_ascii=False).encode(
+                "utf-8", "surrogatepass"
+            )
+        )
     except (ValueError, RecursionError) as error:
         raise InvalidError("content", "'content' cannot be stored as JSON.") from error
     if size > MAX_SECTION_BYTES:

@@ -55,9 +55,11 @@ class App:
         self._resolver.exception_handler(Exception)(self._answer_error)
         self._resolver.not_found(self._answer_no_route)
 
-    def get(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
-        """Registers a function for GET. `scope` None: open to all."""
-        return self._register("GET", path, scope, status)
+    def get(
+        self, path: str, scope: str | None, *, status: int = 200, also: tuple[int, ...] = ()
+    ) -> Callable[[Serve], Serve]:
+        """Registers a function for GET. `scope` None: open to all. For `also` see `Route`."""
+        return self._register("GET", path, scope, status, also)
 
     def post(self, path: str, scope: str | None, *, status: int = 201) -> Callable[[Serve], Serve]:
         return self._register("POST", path, scope, status)
@@ -176,9 +178,11 @@ class App:
 
     # ------------------------------------------------------------ how a route is served
 
-    def _register(self, method: str, path: str, scope: str | None, status: int) -> Callable[[Serve], Serve]:
+    def _register(
+        self, method: str, path: str, scope: str | None, status: int, also: tuple[int, ...] = ()
+    ) -> Callable[[Serve], Serve]:
         def register(serve: Serve) -> Serve:
-            route = Route.of(method, path, scope, status, serve)
+            route = Route(method, path, scope, status, also, serve)
             self.routes.append(route)
             # The resolver's own parameters end at a slash.
             pattern = GREEDY.sub(".+", path).replace("{", "<").replace("}", ">")

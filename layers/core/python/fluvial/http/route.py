@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
 
 from fluvial import ids
@@ -65,18 +65,21 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed."""
+    """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed.
+
+    `status` is that of a success, `also` are others that are no error: 302, and 304 where the answer has an ETag.
+    """
 
     method: str
     path: str
     scope: str | None
     status: int
+    also: tuple[int, ...]
     serve: Callable[..., Any]
-    types: dict[str, Any]
+    types: dict[str, Any] = field(init=False)
 
-    @classmethod
-    def of(cls, method: str, path: str, scope: str | None, status: int, serve: Callable[..., Any]) -> Route:
-        return cls(method, path, scope, status, serve, get_type_hints(serve, include_extras=True))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "types", get_type_hints(self.serve, include_extras=True))
 
     @property
     def answer(self) -> Any:

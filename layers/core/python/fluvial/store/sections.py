@@ -13,19 +13,22 @@ from fluvial.store import pages as stored_pages
 from fluvial.store.attributes import Item
 from fluvial.trees import Tree
 
+READ_ATTEMPTS = 3
 BATCH = 20  # sections of up to 200 KB: DynamoDB answers at most 16 MB at a time
 
 
 def get(account_id: int, section_id: int) -> tuple[sections.Section, pages.Page, Tree] | None:
     """The section, its page, and the tree in which that stands; None where any of them is gone."""
-    item = table.get(_key(account_id, section_id))
-    found = None if item is None else stored_pages.get(account_id, item["page"])
-    if item is None or found is None:
-        return None
-    page, tree = found
-    if section_id not in page.sections:
-        return None
-    return replace(_from_item(item), order=page.sections.index(section_id)), page, tree
+    # Between the two reads it may move to another page; then it is looked for there.
+    for _ in range(READ_ATTEMPTS):
+        item = table.get(_key(account_id, section_id))
+        if item is None:
+            return None
+        found = stored_pages.get(account_id, item["page"])
+        if found is not None and section_id in found[0].sections:
+            page, tree = found
+            return replace(_from_item(item), order=page.sections.index(section_id)), page, tree
+    return None
 
 
 def some(account_id: int, page: pages.Page, section_ids: Sequence[int]) -> list[sections.Section]:
