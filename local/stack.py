@@ -97,16 +97,19 @@ def check_port(port: int) -> None:
         raise LocalError(f"port {port} is in use by another program: stop that, {other}")
 
 
-def create_account(stack: Stack, email: str, plan: str, name: str | None = None) -> dict[str, str]:
+def create_account(
+    stack: Stack, email: str, plan: str, name: str | None = None, limits: Mapping[str, int] | None = None
+) -> dict[str, str]:
     """Make an account with its first user and API key, as an operator would on AWS.
 
+    `limits` are an enterprise account's own, requests per window by API, in place of its plan's.
     Returns account_id, subscription_id, user_id, email, plan and api_key; the key is shown this once.
     LocalError has the function's own words where it refuses.
     """
     function = stack.resources.get("CreateAccountFunction")
     if function is None:
         raise LocalError("the stack has no CreateAccountFunction")
-    request = {"email": email, "name": name or email.partition("@")[0], "plan": plan}
+    request = {"email": email, "name": name or email.partition("@")[0], "plan": plan, "limits": dict(limits or {})}
     answer = aws.client("lambda", stack.port).invoke(FunctionName=function, Payload=json.dumps(request))
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:

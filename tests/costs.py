@@ -15,6 +15,7 @@ from fluvial.aws import client
 from fluvial.caller import Caller
 from fluxjiva import analyses
 from fluxjiva import data_sources as fluxjiva_data_sources
+from fluxjiva import documentation as fluxjiva_documentation
 from fluxjiva import projects as fluxjiva_projects
 from reference import analytics, data, documentation, events, jobs, keys, projects, rows, status, users, webhooks
 from tests import factories
@@ -59,15 +60,17 @@ class Meter:
         """The answer's body."""
         calls: list[str] = []
         with counted(calls):
-            found, body = factories.answer(handler, request(method, resource, caller=self.caller, **arguments))
-        assert found < 300, (method, resource, body)
+            found, answered = factories.answer(handler, request(method, resource, caller=self.caller, **arguments))
+        assert found < 300, (method, resource, answered)
         self.measured[f"{method} {resource}"] = calls
+        body: dict[str, Any] = answered
         return body
 
-    def call_text(self, handler: Callable[..., Any], resource: str, path: dict[str, str] | None = None) -> None:
-        """GET of a route that is open to all and answers no JSON."""
-        with counted(self.measured.setdefault(f"GET {resource}", [])):
-            assert handler(request("GET", resource, path=path), factories.CONTEXT)["statusCode"] == 200
+    def documentation(self, handler: Callable[..., Any]) -> None:
+        """The routes of an API's documentation group: open to all, and the page is no JSON."""
+        for resource, path in {"/openapi.json": None, "/docs": None, "/docs/{file}": {"file": "start.js"}}.items():
+            with counted(self.measured.setdefault(f"GET {resource}", [])):
+                assert handler(request("GET", resource, path=path), factories.CONTEXT)["statusCode"] == 200
 
 
 def measure(resources: dict[str, str]) -> dict[str, Measured]:
@@ -131,9 +134,7 @@ def of_reference(resources: dict[str, str]) -> Measured:
     call(analytics.handler, "GET", "/analytics/usage")
     call(users.handler, "GET", "/users/me")
     call(users.handler, "PUT", "/users/me", body={"name": "Measured"})
-    meter.call_text(documentation.handler, "/openapi.json")
-    meter.call_text(documentation.handler, "/docs")
-    meter.call_text(documentation.handler, "/docs/{file}", {"file": "start.js"})
+    meter.documentation(documentation.handler)
     return meter.measured
 
 
@@ -182,6 +183,7 @@ def of_fluxjiva(resources: dict[str, str]) -> Measured:
     handler, base = analyses.handler, "/projects/{project_id}/analyses"
     call(handler, "PUT", f"{base}/{{analysis_id}}", path=of_analysis, body={"query": {"group_by": ["b"]}})
     call(handler, "DELETE", f"{base}/{{analysis_id}}", path=of_analysis)
+    meter.documentation(fluxjiva_documentation.handler)
     return meter.measured
 
 

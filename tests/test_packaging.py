@@ -25,7 +25,7 @@ HANDLERS = sorted(properties["Handler"] for properties in template.functions().v
 # ---------------------------------------------------------------- layers
 
 
-@pytest.mark.parametrize("layer", ["dependencies", "engine"])
+@pytest.mark.parametrize("layer", ["dependencies", "engine", "rendering"])
 def test_a_layer_has_the_versions_that_the_tests_run_with(layer: str) -> None:
     tested, shipped = (_pins(ROOT / path) for path in ("requirements/test.txt", f"layers/{layer}/requirements.txt"))
 

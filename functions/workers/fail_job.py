@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, bus, clock, datasets, ids, jobs
+from fluvial import analyses, bus, clock, datasets, ids, jobs, sites
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
 from fluvial.store import datasets as stored_datasets
@@ -47,5 +47,16 @@ def _fail_analysis(job: jobs.Job) -> None:
         analyses.fail(job, analysis, reason)
 
 
-HOW: dict[str, Callable[[jobs.Job], None]] = {datasets.INGEST: _fail_ingest, analyses.ANALYSIS: _fail_analysis}
+def _fail_publish_site(job: jobs.Job) -> None:
+    version = sites.of_job(job)
+    reason = "The site could not be published: the work on it stopped without an answer again and again."
+    if version is None or not sites.fail(job, version, reason):
+        stored_jobs.cancel(job, "The project was deleted.", now=clock.now())
+
+
+HOW: dict[str, Callable[[jobs.Job], None]] = {
+    datasets.INGEST: _fail_ingest,
+    analyses.ANALYSIS: _fail_analysis,
+    sites.PUBLISH_SITE: _fail_publish_site,
+}
 """By kind of job."""

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from fluvial import blobs, bus, clock, ids, jobs, projects, sites, snapshots
+from fluvial.config import settings
 from fluvial.errors import ConflictError, FluvialError
 from fluvial.log import write_line
 from fluvial.previews import CONTENT_TYPES
@@ -26,18 +27,23 @@ from workers.messages import parse_job
 LEASE_MILLISECONDS = 4 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 UPLOADS_AT_ONCE = 8
 GONE = "The project was deleted."
+RETRY_SECONDS = 30
 LOST = "lost"
 BATCH = 64  # files held in memory at a time
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Takes an SQS event whose bodies are EventBridge events of publish_site jobs."""
-    return bus.run_batch(event, _run)
+    return bus.run_batch(event, _run, queue_url=settings().need("publish_site_queue_url"), retry_seconds=RETRY_SECONDS)
 
 
 def _run(message: dict[str, Any]) -> None:
     account_id, job_id = parse_job(message)
-    job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
+    try:
+        job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
+    except jobs.JobIsRunningError as error:
+        # A second message for a job that runs. It must not use up the job's receives while it does.
+        raise bus.LaterError(str(error), seconds=LEASE_MILLISECONDS // clock.SECOND) from error
     if job is None:
         return
     try:

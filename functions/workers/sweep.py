@@ -1,11 +1,11 @@
-"""What a deleted project, dataset or analysis leaves behind -> gone. At least once; sweeping again finds nothing."""
+"""What deleted things leave behind -> gone. At least once; sweeping again finds nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, blobs, bus, datasets, ids
+from fluvial import analyses, blobs, bus, datasets, ids, pages, sites
 from fluvial.events import Event
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
@@ -14,7 +14,7 @@ from workers.messages import parse_event, parse_id
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes an SQS event whose bodies are the events project.deleted, data.deleted and analysis.deleted."""
+    """Takes an SQS event whose bodies are events of the types in HOW."""
     return bus.run_batch(event, _sweep)
 
 
@@ -34,6 +34,7 @@ def _sweep_project(event: Event) -> None:
         for analysis in left_analyses:
             analyses.remove(analysis)
     stored_analyses.forget_list(event.account, project)
+    sites.sweep(event.account, project)
 
 
 def _sweep_dataset(event: Event) -> None:
@@ -46,9 +47,14 @@ def _sweep_analysis(event: Event) -> None:
     blobs.delete_all(blobs.analyses(event.account, parse_id(ids.ANALYSIS, event.data["id"])))
 
 
+def _sweep_pages(event: Event) -> None:
+    pages.sweep(event.account, [parse_id(ids.PAGE, each) for each in event.data["deleted_ids"]])
+
+
 HOW: dict[str, Callable[[Event], None]] = {
     "project.deleted": _sweep_project,
     "data.deleted": _sweep_dataset,
     "analysis.deleted": _sweep_analysis,
+    "page.deleted": _sweep_pages,
 }
 """By type of event."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codefluss.wire.common import PROJECT
-from fluvial import ids, trees
+from fluvial import ids, pages, trees
 from fluvial.caller import Caller
 from fluvial.store import pages as store
 from tests.codefluss.calls import Api, absent, events_of, gone, invalid, page_id, refusal
@@ -150,7 +150,7 @@ def test_a_slug_of_two_letters_is_kept_for_a_language_at_the_top(api: Api, proje
         ({"title": ""}, "title", "'title' must not be empty: it has to show something"),
         ({"title": "t" * 201}, "title", "'title' must have at most 200 characters, not 201"),
         ({"title": "T", "status": "live"}, "status", "'status' must be draft or published"),
-        ({"title": "T", "slug": "a b"}, "slug", f"'slug' must have {trees.SLUG_RULE}"),
+        ({"title": "T", "slug": "a b"}, "slug", f"'slug' must have {slugs.RULE}"),
         ({"title": "T", "seo": {"titel": "x"}}, "seo.titel", "'seo.titel' is not a field of this request"),
         ({"title": "T", "seo": {"title": 1}}, "seo.title", "'seo.title' must be a string, not 1"),
         (
@@ -160,7 +160,8 @@ def test_a_slug_of_two_letters_is_kept_for_a_language_at_the_top(api: Api, proje
         ),
         ({"title": "T", "order": "1"}, "order", "'order' must be a whole number, not \"1\""),
         ({"title": "T", "order": 1.5}, "order", "'order' must be a whole number, not 1.5"),
-        ({"title": "T", "parent_id": None}, "parent_id", "'parent_id' is not a field of this request"),
+        ({"title": "T", "parent_id": None}, "parentId", "Names are in camel case: send 'parentId'"),
+        ({"title": "T", "parent": None}, "parent", "'parent' is not a field of this request"),
         ({"title": "T", "parentId": 7}, "parentId", "'parentId' must be a string, not 7"),
     ],
 )
@@ -346,12 +347,14 @@ def test_of_two_writers_who_name_what_they_read_the_second_is_told(api: Api, pro
 
 
 def test_two_writers_who_name_nothing_both_have_their_change(
-    api: Api, project: str, tree: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    caller: Caller, api: Api, project: str, tree: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     team = f"/pages/{tree['about/team']}"
-    first_this(monkeypatch, lambda: api.put(team, {"title": "The team"}))
+    renamed = pages.Change(frozenset({"title"}), title="The team")
+    first_this(monkeypatch, lambda: pages.update(caller, page_id(tree["about/team"]), renamed))
     assert api.put(team, {"status": "published"})[0] == 200
-    first_this(monkeypatch, lambda: api.new_page(project, "Meanwhile", order=0))
+    number = PROJECT.parse(project)
+    first_this(monkeypatch, lambda: pages.create(caller, project_id=number, title="Meanwhile", order=0))
     assert api.post(f"{team}/move", {"parentId": None})[0] == 200
     data = api.get(team)[1]["data"]
     assert (data["title"], data["status"], data["path"]) == ("The team", "published", "team")

@@ -10,6 +10,7 @@ import pytest
 
 from codefluss.wire.common import PROJECT
 from fluvial import ids
+from fluvial import projects as core
 from fluvial.caller import Caller
 from fluvial.store import projects
 from fluxjiva.projects import handler as fluxjiva
@@ -383,7 +384,8 @@ def test_two_writers_who_name_nothing_both_have_their_change(
     caller: Caller, api: Api, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/projects/{project}"
-    first_this(monkeypatch, lambda: api.put(path, {"description": "Theirs"}))
+    theirs = core.Change(frozenset({"description"}), description="Theirs")
+    first_this(monkeypatch, lambda: core.update(caller, PROJECT.parse(project), theirs))
     assert api.put(path, {"name": "Ours"})[0] == 200
     found = api.send("GET", path)
     assert found["multiValueHeaders"]["ETag"] == ['"3"']

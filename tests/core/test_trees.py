@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluvial import trees
+from fluvial import slugs, trees
 from fluvial.errors import ConflictError, InvalidError, NotFoundError
 from fluvial.trees import Node, Tree
 
@@ -124,7 +124,7 @@ def test_a_slug_is_used_once_under_a_parent_and_may_be_used_again_elsewhere() ->
 def test_a_slug_has_lower_case_letters_digits_and_single_hyphens_only(slug: str) -> None:
     with pytest.raises(InvalidError) as refused:
         trees.rename(SMALL, 2, slug)
-    assert (refused.value.field, refused.value.constraint) == ("slug", trees.SLUG_RULE)
+    assert (refused.value.field, refused.value.constraint) == ("slug", slugs.RULE)
 
 
 def test_two_letters_at_the_root_are_kept_for_languages() -> None:

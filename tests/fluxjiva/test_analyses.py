@@ -10,11 +10,13 @@ import pytest
 
 from fluvial import ids
 from fluvial.caller import Caller
+from fluvial.http import app as http
 from fluvial.store import analyses as store
 from fluvial.store import keys, table
 from fluxjiva.wire import common
 from fluxjiva.wire.common import ANALYSIS, DATA_SOURCE, PROJECT
 from tests.fluxjiva.calls import QUERY, STORED_QUERY, Api, absent, new_project, refusal
+from tests.template import ROOT
 from tests.workers.pipeline import Pipeline
 
 
@@ -126,6 +128,44 @@ def test_sums_beyond_64_bits_and_decimals_keep_all_their_digits(api: Api, projec
     answer = api.send("GET", f"{paths(project, analysis)}/result")
     assert '"n":18446744073709551614' in answer["body"]
     assert '"price":"12345678901234567.90"' in answer["body"]
+
+
+def test_the_example_of_the_docs_is_run(api: Api, project: str, pipeline: Pipeline) -> None:
+    section = (ROOT / "docs" / "apis.md").read_text().partition("### Analyses\n")[2]
+    body = json.loads(section.partition("```json\n")[2].partition("```")[0])
+    data = b"country,sold_on,price\nDE,2026-01-31,1.50\nDE,2026-01-01,2.00\nFR,2026-02-01,9.00\nIT,2026-02-01,5.00\n"
+    source = api.upload(project, data)[1]["data"]["id"]
+    pipeline.settle()
+    analysis = create(api, project, source, **{**body, "data_source_id": source})["id"]
+    assert run(api, pipeline, project, analysis)["status"] == "completed"
+    assert api.get(f"{paths(project, analysis)}/result")[1]["data"] == [
+        {"country": "FR", "month": "2026-02-01", "revenue": "9.00", "sales": 1},
+        {"country": "DE", "month": "2026-01-01", "revenue": "3.50", "sales": 2},
+    ]
+
+
+def test_nulls_are_what_the_docs_say(api: Api, project: str, pipeline: Pipeline) -> None:
+    source = api.upload(project, b"city,n\nBonn,1\nBonn,\n,3\nKiel,\n")[1]["data"]["id"]
+    pipeline.settle()
+    aggregates = [
+        {"function": "count", "as": "rows"},
+        {"function": "count", "column": "n", "as": "known"},
+        {"function": "sum", "column": "n", "as": "sum"},
+    ]
+    null = {"city": None, "rows": 1, "known": 1, "sum": 3}
+    kiel = {"city": "Kiel", "rows": 1, "known": 0, "sum": None}
+    bonn = {"city": "Bonn", "rows": 2, "known": 1, "sum": 1}
+    for filters, order, expected in (
+        ([], "asc", [bonn, kiel, null]),
+        ([], "desc", [kiel, bonn, null]),
+        ([{"column": "city", "operator": "ne", "value": "Bonn"}], "asc", [kiel]),
+        ([{"column": "city", "operator": "not_in", "value": ["Kiel"]}], "asc", [bonn]),
+        ([{"column": "city", "operator": "is_null"}], "asc", [null]),
+    ):
+        query = {"filters": filters, "group_by": ["city"], "aggregates": aggregates}
+        analysis = create(api, project, source, query={**query, "sort": [{"by": "city", "order": order}]})["id"]
+        assert run(api, pipeline, project, analysis)["status"] == "completed"
+        assert api.get(f"{paths(project, analysis)}/result")[1]["data"] == expected
 
 
 def test_a_run_that_fails_says_why_and_has_no_result(api: Api, project: str, pipeline: Pipeline) -> None:
@@ -329,6 +369,17 @@ def test_a_list_that_is_too_long_to_be_whole_is_refused_and_never_cut(
     assert api.get(paths(project), offset="0")[1]["data"] == made[::-1]
 
 
+def test_an_answer_that_lambda_cannot_carry_is_refused_and_never_cut(
+    api: Api, project: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(api, project, source)
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 100)
+    status, refused = api.get(paths(project))
+    assert (status, refused["error"]["code"]) == (413, "payload_too_large")
+    assert refused["error"]["details"] == {"parameter": "limit"}
+    assert refused["error"]["message"].endswith("ask for fewer items")
+
+
 @pytest.mark.parametrize("parameter", ["limit", "offset"])
 @pytest.mark.parametrize("more", ["", "/result"])
 def test_a_page_out_of_bounds_is_refused(api: Api, project: str, source: str, parameter: str, more: str) -> None:
@@ -348,7 +399,8 @@ def test_a_page_out_of_bounds_is_refused(api: Api, project: str, source: str, pa
 def test_a_retry_has_no_second_effect_and_gets_the_first_answer(
     caller: Caller, api: Api, project: str, source: str, pipeline: Pipeline, what: str
 ) -> None:
-    path, body, status = paths(project), {"name": "N", "data_source_id": source, "query": QUERY}, 201
+    path, status = paths(project), 201
+    body: dict[str, Any] | None = {"name": "N", "data_source_id": source, "query": QUERY}
     if what == "run":
         path, body, status = f"{paths(project, create(api, project, source)['id'])}/run", None, 202
     headers = {"Idempotency-Key": "retry"}

@@ -248,6 +248,14 @@ def test_an_analysis_is_created(sam: Sam, account: Account, csv: Path) -> None:
     assert _fluxjiva(sam, account).get(path) == body
 
 
+@of("fluxjiva.documentation.handler")
+def test_the_fluxjiva_document_is_answered_from_the_built_function(sam: Sam) -> None:
+    status, body = _answer(sam.invoke("fluxjiva.documentation.handler"))
+
+    assert status == 200
+    assert body == json.loads((template.ROOT / "functions/fluxjiva/openapi.json").read_text())
+
+
 # ---------------------------------------------------------------- workers
 
 

@@ -20,14 +20,6 @@ from workers import publish_site
 __all__ = ["crash", "time"]
 
 
-class PublishingPipeline(Pipeline):
-    """The pipeline with the worker that makes versions of sites."""
-
-    def step(self) -> bool:
-        busy = super().step()
-        return self.drain("PublishSiteQueue", publish_site.handler) or busy
-
-
 @pytest.fixture
 def caller(aws: dict[str, str]) -> Caller:
     return factories.new_caller()
@@ -59,7 +51,7 @@ def test_a_version_survives_a_death_at_any_call(
     aws: dict[str, str], crash: Crash, time: Clock, caller: Caller, project: projects.Project
 ) -> None:
     new_small_site(caller, project)
-    pipeline = PublishingPipeline(aws)
+    pipeline = Pipeline(aws)
     pipeline.settle()
     sites.publish(caller, project.id)
     calls = count_calls(crash, pipeline.settle)
@@ -88,7 +80,7 @@ def test_a_worker_that_always_dies_leaves_the_version_to_fail_job(
 ) -> None:
     new_small_site(caller, project)
     version = sites.publish(caller, project.id)
-    pipeline = PublishingPipeline(aws)
+    pipeline = Pipeline(aws)
     while pipeline.stream():
         pass
     for _ in range(5):
@@ -116,7 +108,7 @@ def test_a_worker_that_was_thought_dead_cannot_end_what_another_has_taken(
 ) -> None:
     new_small_site(caller, project)
     version = sites.publish(caller, project.id)
-    pipeline = PublishingPipeline(aws)
+    pipeline = Pipeline(aws)
     finish, slow = sites.finish, [True]
 
     def finish_late(job: jobs.Job, *arguments: object, **named: object) -> str:

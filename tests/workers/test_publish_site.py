@@ -17,6 +17,7 @@ from fluvial.sites import Version
 from fluvial.store import keys, table
 from fluvial.store import sites as sites_store
 from tests import factories
+from tests.workers.pipeline import own_client
 from workers import publish_site
 
 
@@ -40,10 +41,10 @@ def new_site(caller: Caller, project: projects.Project) -> pages.Page:
     return home
 
 
-def run(version: Version) -> list[dict[str, str]]:
+def run(version: Version, receipt: str = "r") -> list[dict[str, str]]:
     """Gives the worker the message of the version's job; returns what failed."""
     detail = {"account": ids.spell(ids.ACCOUNT, version.account), "job": ids.spell(ids.JOB, version.job)}
-    record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps({"detail": detail})}
+    record = {"messageId": "m", "receiptHandle": receipt, "body": json.dumps({"detail": detail})}
     failed: list[dict[str, str]] = publish_site.handler({"Records": [record]}, None)["batchItemFailures"]
     return failed
 
@@ -205,12 +206,12 @@ def test_a_fault_gives_the_job_back_for_the_next_try(
 ) -> None:
     new_site(caller, project)
     version = sites.publish(caller, project.id)
-    monkeypatch.setattr(sites, "take", lambda project: 1 // 0)
-    assert run(version) == [{"itemIdentifier": "m"}]
+    with monkeypatch.context() as broken:
+        broken.setattr(sites, "take", lambda project: 1 // 0)
+        own_client("sqs").send_message(QueueUrl=aws["PublishSiteQueue"], MessageBody="{}")
+        (received,) = own_client("sqs").receive_message(QueueUrl=aws["PublishSiteQueue"])["Messages"]
+        assert run(version, received["ReceiptHandle"]) == [{"itemIdentifier": "m"}]
     assert sites.get(caller, project.id, 1).status == "publishing"
-    monkeypatch.undo()
-    for name, value in {"FLUVIAL_BUCKET": aws["Bucket"], "FLUVIAL_TABLE": aws["Table"]}.items():
-        monkeypatch.setenv(name, value)
     assert run(version) == []
     assert str(sites.get(caller, project.id, 1).location).endswith("/1-2/")
 

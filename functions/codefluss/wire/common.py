@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from codefluss.errors import PREFIXES
@@ -48,6 +49,15 @@ class Request(AnyRequest):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_camel_case_only(cls, given: Any) -> Any:
+        # pydantic 2.13, reading JSON, drops a field that comes under its Python name, where it should refuse it.
+        for name in given if isinstance(given, dict) else ():
+            if name in cls.model_fields and (alias := cls.model_fields[name].alias) != name:
+                raise InvalidError(alias, f"Names are in camel case: send '{alias}'.", value=name)
+        return given
+
 
 class Meta(Shape):
     request_id: str
@@ -63,7 +73,7 @@ class Answer(Shape):
 
     @classmethod
     def of(cls: type[AnyAnswer], data: Any, app: App) -> AnyAnswer:
-        return cls(data=data, meta=_meta(app))
+        return cls(data=data, meta=_meta(app.request_id))
 
 
 class Pagination(Shape):
@@ -92,7 +102,7 @@ class ListAnswer(Answer):
         return cls(
             data=[from_core(item) for item in found.items],
             pagination=Pagination(has_more=found.has_more, next_cursor=cursor, total=found.total),
-            meta=_meta(app),
+            meta=_meta(app.request_id),
         )
 
 
@@ -142,5 +152,7 @@ def _true_or_false(text: Any) -> Any:
 Flag = Annotated[bool, BeforeValidator(_true_or_false), Field(strict=True)]
 
 
-def _meta(app: App) -> Meta:
-    return Meta(request_id=app.request_id, timestamp=clock.iso(clock.now()))
+@lru_cache(maxsize=1)
+def _meta(request_id: str) -> Meta:
+    """The same for a request however often it is asked: what is kept for a retry is what was answered."""
+    return Meta(request_id=request_id, timestamp=clock.iso(clock.now()))

@@ -13,24 +13,17 @@ position is counted among siblings from 0 without a gap, because it is not store
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fluvial import slugs
 from fluvial.errors import ConflictError, InvalidError, NotFoundError
 
 MAX_PAGES = 1_000
 MAX_DEPTH = 8
-MAX_SLUG_LENGTH = 80
-
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-SLUG_RULE = f"1-{MAX_SLUG_LENGTH} lower-case letters, digits and single hyphens between them"
 
 # A page at the root has its folder beside those of the languages, which have names such as `de`.
 LANGUAGE = re.compile(r"[a-z]{2}")
-
-# What Unicode takes apart into a letter and a mark would lose its sound in German.
-_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +122,11 @@ def remove(tree: Tree, page: int, *, recursive: bool) -> tuple[Tree, list[int]]:
 def free_slug(tree: Tree, parent: int | None, title: str) -> str:
     """A slug made of a title, with -2, -3 and so on where a sibling has it."""
     taken = {node.slug for node in tree.children(parent)}
-    base = _slug_of(title)
+    base = slugs.of(title, "page")
     candidate, number = base, 1
     while candidate in taken or _is_kept_for_languages(candidate, parent):
         number += 1
-        ending = f"-{number}"
-        candidate = base[: MAX_SLUG_LENGTH - len(ending)].rstrip("-") + ending
+        candidate = slugs.ending_in(base, number)
     return candidate
 
 
@@ -179,9 +171,7 @@ def _check_depth(tree: Tree, run: Iterable[Node], parent: int | None) -> None:
 
 
 def _check_slug(node: Node, siblings: Iterable[Node]) -> None:
-    slug = node.slug
-    if len(slug) > MAX_SLUG_LENGTH or not SLUG.fullmatch(slug):
-        raise InvalidError("slug", f"'slug' must have {SLUG_RULE}.", value=slug[:100], constraint=SLUG_RULE)
+    slug = slugs.checked(node.slug)
     if _is_kept_for_languages(slug, node.parent):
         reason = "A slug of two letters is kept for a language where the page has none above it."
         raise InvalidError("slug", reason, value=slug, constraint="three characters or more, or a digit")
@@ -191,10 +181,3 @@ def _check_slug(node: Node, siblings: Iterable[Node]) -> None:
 
 def _is_kept_for_languages(slug: str, parent: int | None) -> bool:
     return parent is None and LANGUAGE.fullmatch(slug) is not None
-
-
-def _slug_of(title: str) -> str:
-    composed = unicodedata.normalize("NFC", title).casefold().translate(_GERMAN)
-    plain = unicodedata.normalize("NFKD", composed)
-    ascii_only = "".join(character for character in plain if character.isascii())
-    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:MAX_SLUG_LENGTH].rstrip("-") or "page"
