@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from codefluss import components, pages, preview, sections, versions
+from codefluss import documentation as codefluss_documentation
+from codefluss import projects as codefluss_projects
 from fluvial import ids
 from fluvial import webhooks as core_webhooks
 from fluvial.aws import client
@@ -187,9 +190,79 @@ def of_fluxjiva(resources: dict[str, str]) -> Measured:
     return meter.measured
 
 
+def of_codefluss(resources: dict[str, str]) -> Measured:
+    """For an account with one project, in it one page with one section and one component, and two versions."""
+    caller = factories.new_caller()
+    pipeline = Pipeline(resources)
+    of_project = {"project_id": ids.spell(ids.PROJECT, factories.new_project(caller).id)}
+    meter = Meter(caller)
+    call = meter.call
+
+    handler, base = codefluss_projects.handler, "/projects"
+    call(handler, "GET", base)
+    created = call(handler, "POST", base, body={"name": "Measured"})
+    call(handler, "GET", f"{base}/{{project_id}}", path=of_project)
+    call(handler, "PUT", f"{base}/{{project_id}}", path=of_project, body={"name": "Renamed"})
+    call(handler, "DELETE", f"{base}/{{project_id}}", path={"project_id": created["data"]["id"]})
+
+    handler, base = pages.handler, "/projects/{project_id}/pages"
+    home = call(handler, "POST", base, path=of_project, body={"title": "Home", "status": "published"})["data"]["id"]
+    of_page = {"page_id": home}
+    call(handler, "GET", base, path=of_project)
+    call(handler, "GET", "/pages/{page_id}", path=of_page)
+    call(handler, "PUT", "/pages/{page_id}", path=of_page, body={"title": "Start"})
+
+    handler, base = sections.handler, "/pages/{page_id}/sections"
+    editor = "/editor/grid-sections-files"
+    edited = call(handler, "POST", editor, body={"pageId": home, "type": "text"})["data"]["id"]
+    call(handler, "PUT", f"{editor}/{{section_id}}", path={"section_id": edited}, body={"name": "Edited"})
+    call(handler, "GET", f"{editor}/{{section_id}}", path={"section_id": edited})
+    call(handler, "DELETE", f"{editor}/{{section_id}}", path={"section_id": edited})
+    made = call(handler, "POST", base, path=of_page, body={"type": "custom"})["data"]["id"]
+    of_section = {"section_id": made}
+    call(handler, "GET", editor, query={"pageId": home})
+    call(handler, "GET", base, path=of_page)
+    call(handler, "PUT", f"{base}/order", path=of_page, body={"sectionIds": [made]})
+    call(handler, "GET", "/sections/{section_id}", path=of_section)
+    call(handler, "PUT", "/sections/{section_id}", path=of_section, body={"name": "Renamed"})
+
+    handler, base = components.handler, "/sections/{section_id}/components"
+    divider = {"id": "line", "type": "divider"}
+    of_component = {**of_section, "component_id": "line"}
+    call(handler, "POST", base, path=of_section, body={"component": divider})
+    call(handler, "PUT", f"{base}/{{component_id}}", path=of_component, body={"type": "container"})
+    call(handler, "POST", f"{base}/{{component_id}}/move", path=of_component, body={"parentId": None})
+    call(handler, "DELETE", f"{base}/{{component_id}}", path=of_component)
+
+    handler, base = versions.handler, "/projects/{project_id}/versions"
+    of_version = {**of_project, "version": "1"}
+    for _ in range(2):
+        call(handler, "POST", "/projects/{project_id}/publish", path=of_project)
+        pipeline.settle()
+    call(handler, "GET", base, path=of_project)
+    call(handler, "GET", f"{base}/{{version}}", path=of_version)
+    call(handler, "GET", f"{base}/{{version}}/compare", path=of_version, query={"to": "2"})
+    call(handler, "POST", f"{base}/{{version}}/rollback", path=of_version)
+    link = call(handler, "POST", f"{base}/{{version}}/preview", path=of_version)["data"]["url"]
+
+    of_link = {"token": link.split("/")[-2], "path": "index.html"}
+    for resource, expected in (("/preview/{token}", 302), ("/preview/{token}/{path+}", 200)):
+        with counted(meter.measured.setdefault(f"GET {resource}", [])):
+            opened = preview.handler(request("GET", resource, path=of_link), factories.CONTEXT)
+        assert opened["statusCode"] == expected
+
+    call(sections.handler, "POST", "/sections/{section_id}/move", path=of_section, body={"order": 0})
+    call(sections.handler, "DELETE", "/sections/{section_id}", path=of_section)
+    call(pages.handler, "POST", "/pages/{page_id}/move", path=of_page, body={"parentId": None, "order": 0})
+    call(pages.handler, "DELETE", "/pages/{page_id}", path=of_page)
+    meter.documentation(codefluss_documentation.handler)
+    return meter.measured
+
+
 MEASURES: dict[str, Callable[[dict[str, str]], Measured]] = {
     "reference": of_reference,
     "fluxjiva": of_fluxjiva,
+    "codefluss": of_codefluss,
 }
 
 

@@ -45,10 +45,10 @@ def create_section_in_the_editor(caller: Caller, body: shapes.EditorSectionCreat
 @app.put("/pages/{page_id}/sections/order", "pages:write")
 def reorder_sections(
     caller: Caller, page_id: common.PageId, body: shapes.SectionOrder, expected: int | None
-) -> Response[shapes.SectionList]:
-    """Gives the sections of a page a new order. `If-Match` is the page's."""
-    sections.reorder(caller, page_id, body.to_core(), expected=expected)
-    return _listed(caller, page_id, common.ListQuery(limit=common.MAX_LIMIT))
+) -> Response[shapes.OrderAnswer]:
+    """Gives the sections of a page a new order. `If-Match` and the answer's ETag are the page's."""
+    page = sections.reorder(caller, page_id, body.to_core(), expected=expected)
+    return app.answer(shapes.OrderAnswer.of(shapes.Ordered.from_core(page), app), revision=page.revision)
 
 
 @app.get("/sections/{section_id}", "pages:read", also=(304,))

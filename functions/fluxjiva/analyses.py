@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fluvial import analyses
 from fluvial.caller import Caller
-from fluvial.errors import NotFoundError
 from fluvial.http import Response, make_app
 from fluxjiva.errors import render
 from fluxjiva.wire import analyses as shapes
@@ -48,7 +47,7 @@ def get_analysis(
     caller: Caller, project_id: common.ProjectId, analysis_id: common.AnalysisId
 ) -> Response[shapes.AnalysisAnswer]:
     """One analysis: its query, and how far its last run is."""
-    return app.answer(shapes.AnalysisAnswer.of(_in_project(caller, project_id, analysis_id)))
+    return app.answer(shapes.AnalysisAnswer.of(analyses.get(caller.within(project_id), analysis_id)))
 
 
 @app.put("/projects/{project_id}/analyses/{analysis_id}", "analyses:write")
@@ -56,8 +55,8 @@ def update_analysis(
     caller: Caller, project_id: common.ProjectId, analysis_id: common.AnalysisId, body: shapes.AnalysisUpdate
 ) -> Response[shapes.AnalysisAnswer]:
     """Changes the fields that are given. Another query has no result until it is run."""
-    _in_project(caller, project_id, analysis_id)
-    return app.answer(shapes.AnalysisAnswer.of(analyses.update(caller, analysis_id, body.to_core())))
+    analysis = analyses.update(caller.within(project_id), analysis_id, body.to_core())
+    return app.answer(shapes.AnalysisAnswer.of(analysis))
 
 
 @app.delete("/projects/{project_id}/analyses/{analysis_id}", "analyses:write")
@@ -65,8 +64,7 @@ def delete_analysis(
     caller: Caller, project_id: common.ProjectId, analysis_id: common.AnalysisId
 ) -> Response[common.Deleted]:
     """Removes an analysis and its result; a run is called off."""
-    _in_project(caller, project_id, analysis_id)
-    analyses.delete(caller, analysis_id)
+    analyses.delete(caller.within(project_id), analysis_id)
     return app.answer(common.Deleted.of(common.ANALYSIS, analysis_id))
 
 
@@ -75,8 +73,8 @@ def run_analysis(
     caller: Caller, project_id: common.ProjectId, analysis_id: common.AnalysisId
 ) -> Response[shapes.AnalysisAnswer]:
     """Runs an analysis over the data source as it is now; its status tells how far that is."""
-    _in_project(caller, project_id, analysis_id)
-    return app.once(lambda once: analyses.run(caller, analysis_id, once=once), shapes.AnalysisAnswer.of)
+    within = caller.within(project_id)
+    return app.once(lambda once: analyses.run(within, analysis_id, once=once), shapes.AnalysisAnswer.of)
 
 
 @app.get("/projects/{project_id}/analyses/{analysis_id}/result", "analyses:read")
@@ -84,16 +82,8 @@ def get_result(
     caller: Caller, project_id: common.ProjectId, analysis_id: common.AnalysisId, query: common.PageQuery
 ) -> Response[shapes.ResultPage]:
     """The rows that the last completed run found, a page at a time."""
-    _in_project(caller, project_id, analysis_id)
-    found = analyses.result(caller, analysis_id, offset=query.offset, limit=query.limit)
+    found = analyses.result(caller.within(project_id), analysis_id, offset=query.offset, limit=query.limit)
     return app.answer(shapes.ResultPage.of(found, query))
-
-
-def _in_project(caller: Caller, project_id: int, analysis_id: int) -> analyses.Analysis:
-    analysis = analyses.get(caller, analysis_id)
-    if analysis.project != project_id:
-        raise NotFoundError("analysis", analysis_id)
-    return analysis
 
 
 handler = app

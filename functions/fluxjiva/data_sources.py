@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from fluvial import datasets, projects
+from fluvial import datasets
 from fluvial.caller import Caller
-from fluvial.errors import NotFoundError
 from fluvial.http import Response, make_app
 from fluxjiva.errors import render
 from fluxjiva.wire import common
@@ -66,9 +63,7 @@ def complete_upload(
     caller: Caller, project_id: common.ProjectId, upload_id: common.UploadId
 ) -> Response[shapes.DataSourceAnswer]:
     """Says that the file has arrived; it is then read."""
-    projects.get(caller, project_id)
-    # An upload of another project is absent here, as it is to a key of this one.
-    within = replace(caller, project=project_id)
+    within = caller.within(project_id)
     return app.once(lambda once: datasets.complete_upload(within, upload_id, once=once), shapes.DataSourceAnswer.of)
 
 
@@ -77,7 +72,7 @@ def get_data_source(
     caller: Caller, project_id: common.ProjectId, data_source_id: common.DataSourceId
 ) -> Response[shapes.WholeDataSourceAnswer]:
     """A data source with its columns: their types, and why they are what they are."""
-    dataset = _in_project(caller, project_id, data_source_id)
+    dataset = datasets.get(caller.within(project_id), data_source_id)
     return app.answer(shapes.WholeDataSourceAnswer.whole(dataset, datasets.manifest(dataset)))
 
 
@@ -86,8 +81,8 @@ def rename_data_source(
     caller: Caller, project_id: common.ProjectId, data_source_id: common.DataSourceId, body: shapes.Rename
 ) -> Response[shapes.DataSourceAnswer]:
     """Gives a data source another name."""
-    _in_project(caller, project_id, data_source_id)
-    return app.answer(shapes.DataSourceAnswer.of(datasets.rename(caller, data_source_id, body.name)))
+    dataset = datasets.rename(caller.within(project_id), data_source_id, body.name)
+    return app.answer(shapes.DataSourceAnswer.of(dataset))
 
 
 @app.delete("/projects/{project_id}/data-sources/{data_source_id}", "data:write")
@@ -95,16 +90,8 @@ def delete_data_source(
     caller: Caller, project_id: common.ProjectId, data_source_id: common.DataSourceId
 ) -> Response[common.Deleted]:
     """Removes a data source, its rows and its file."""
-    _in_project(caller, project_id, data_source_id)
-    datasets.delete(caller, data_source_id)
+    datasets.delete(caller.within(project_id), data_source_id)
     return app.answer(common.Deleted.of(common.DATA_SOURCE, data_source_id))
-
-
-def _in_project(caller: Caller, project_id: int, data_source_id: int) -> datasets.Dataset:
-    dataset = datasets.get(caller, data_source_id)
-    if dataset.project != project_id:
-        raise NotFoundError("dataset", data_source_id)
-    return dataset
 
 
 handler = app

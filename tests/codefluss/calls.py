@@ -9,7 +9,7 @@ from typing import Any
 
 from codefluss import components, pages, preview, projects, sections, versions
 from codefluss.wire.common import PAGE, PROJECT, SECTION
-from fluvial import ids
+from fluvial import ids, sites
 from fluvial.caller import Caller
 from fluvial.store import keys, table
 from tests.factories import CONTEXT, request
@@ -76,8 +76,6 @@ class Api:
 
     def published(self, project: str) -> int:
         """The number of a new version, which the worker has made."""
-        from fluvial import sites
-
         number: int = self.made(f"/projects/{project}/publish", {})["version"]
         assert self.caller is not None
         assert run(sites.get(self.caller, PROJECT.parse(project), number)) == []

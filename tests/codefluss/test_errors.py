@@ -70,7 +70,9 @@ def test_a_used_up_limit_is_a_429_that_says_when_to_come_again(caller: Caller, m
     assert (status, body["error"]["code"], body["error"]["details"]) == (429, "RATE_LIMIT_EXCEEDED", {})
 
 
-@pytest.mark.parametrize(("plan", "limit"), [("free", 60), ("standard", 120), ("professional", 600), ("enterprise", 3000)])
+@pytest.mark.parametrize(
+    ("plan", "limit"), [("free", 60), ("standard", 120), ("professional", 600), ("enterprise", 3000)]
+)
 def test_every_plan_has_its_limit_per_minute(aws: dict[str, str], plan: str, limit: int) -> None:
     headers = Api(factories.new_caller(plan)).send("GET", "/projects")["multiValueHeaders"]
     assert (headers["X-RateLimit-Limit"], headers["RateLimit-Policy"]) == ([str(limit)], [f'"default";q={limit};w=60'])
@@ -89,14 +91,16 @@ def test_fields_are_spelled_as_this_api_does_in_sentences_too() -> None:
 
 
 def test_every_kind_of_thing_has_its_prefix() -> None:
-    assert {"project": "proj", "page": "page", "section": "sec"} == PREFIXES
+    assert PREFIXES == {"project": "proj", "page": "page", "section": "sec"}
 
 
 def test_what_the_gateway_answers_has_the_same_envelope() -> None:
-    api = template.load()["Resources"]["CodeflussApi"]["Properties"]["GatewayResponses"]
+    api = template.written()["Resources"]["CodeflussApi"]["Properties"]["GatewayResponses"]
     codes = {code for _, code in TABLE.values()} | {"INTERNAL_ERROR", "UNSUPPORTED_MEDIA_TYPE"}
     for response in api.values():
         text = response["ResponseTemplates"]["application/json"]
-        found = re.fullmatch(r'\{"success": false, "error": \{"code": "(\w+)", "message": ".+", "details": \{\}\}\}', text)
+        found = re.fullmatch(
+            r'\{"success": false, "error": \{"code": "(\w+)", "message": ".+", "details": \{\}\}\}', text
+        )
         assert found is not None
         assert found[1] in codes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codefluss.wire.common import PROJECT
-from fluvial import ids, pages, trees
+from fluvial import ids, pages, slugs, trees
 from fluvial.caller import Caller
 from fluvial.store import pages as store
 from tests.codefluss.calls import Api, absent, events_of, gone, invalid, page_id, refusal
@@ -35,9 +35,7 @@ def tree(api: Api, project: str) -> dict[str, str]:
     }
 
 
-def test_a_created_page_is_answered_whole_and_recorded_with_its_event(
-    caller: Caller, api: Api, project: str
-) -> None:
+def test_a_created_page_is_answered_whole_and_recorded_with_its_event(caller: Caller, api: Api, project: str) -> None:
     body = {"title": "Über uns", "status": "published", "seo": {"title": "Wir", "description": "Alle"}}
     status, answer = api.post(f"/projects/{project}/pages", body)
     page = answer["data"]
@@ -124,7 +122,9 @@ def test_a_slug_is_made_of_the_title_and_one_that_is_asked_for_must_be_free(
     again = api.made(f"/projects/{project}/pages", {"title": "About"})
     assert again["slug"] == "about-2"
     # Unique below its parent, not in the project.
-    assert api.made(f"/projects/{project}/pages", {"title": "About", "parentId": tree["about"]})["path"] == "about/about"
+    assert (
+        api.made(f"/projects/{project}/pages", {"title": "About", "parentId": tree["about"]})["path"] == "about/about"
+    )
     taken = (409, refusal("CONFLICT", "A page beside this one has the slug 'contact' already.", field="slug"))
     assert api.post(f"/projects/{project}/pages", {"title": "Mail", "slug": "contact"}) == taken
     assert api.put(f"/pages/{again['id']}", {"slug": "contact"}) == taken
@@ -224,6 +224,11 @@ def test_pages_change_places_among_their_siblings(api: Api, project: str, tree: 
     )
 
 
+def test_a_move_to_where_a_page_is_leaves_it_there(api: Api, project: str, tree: dict[str, str]) -> None:
+    assert api.post(f"/pages/{tree['about']}/move", {"parentId": None})[1]["data"]["order"] == 0
+    assert paths(api, project) == list(tree)
+
+
 def test_a_move_says_where_to(api: Api, project: str, tree: dict[str, str]) -> None:
     required = invalid("page", "parentId", "'parentId' is required")
     assert api.post(f"/pages/{tree['about']}/move", {}) == required
@@ -236,7 +241,10 @@ def test_an_update_changes_only_what_it_names(caller: Caller, api: Api, project:
     expected = {**page, "title": "After", "status": "published", "updatedAt": body["data"]["updatedAt"]}
     assert (status, body) == (200, {"data": expected})
     # `seo` is one value: what is not in the new one is gone.
-    assert api.put(f"/pages/{page['id']}", {"seo": {"title": "T"}})[1]["data"]["seo"] == {"title": "T", "description": None}
+    assert api.put(f"/pages/{page['id']}", {"seo": {"title": "T"}})[1]["data"]["seo"] == {
+        "title": "T",
+        "description": None,
+    }
     assert api.put(f"/pages/{page['id']}", {"seo": None})[1]["data"]["seo"] == {"title": None, "description": None}
     nothing = refusal("VALIDATION_ERROR", "Invalid request", reason="Give at least one field to change")
     assert api.put(f"/pages/{page['id']}", {}) == (400, nothing)

@@ -45,7 +45,12 @@ def test_a_created_project_is_answered_whole_and_recorded_with_its_event(caller:
     )
     stored = projects.get(caller.account, PROJECT.parse(project["id"]))
     assert stored is not None
-    assert (stored.name, stored.slug, stored.description, stored.published) == ("My Website", "my-website", "Bread", None)
+    assert (stored.name, stored.slug, stored.description, stored.published) == (
+        "My Website",
+        "my-website",
+        "Bread",
+        None,
+    )
     assert api.get(f"/projects/{project['id']}") == (200, {"data": project})
     assert events_of(caller) == ["project.created"]
 
@@ -84,7 +89,9 @@ def test_a_slug_that_is_taken_gets_a_number_and_one_that_is_asked_for_a_refusal(
 
 
 def test_another_account_may_have_the_same_slug(api: Api, stranger: Api) -> None:
-    assert [each.made("/projects", {"name": "Same", "slug": "same"})["slug"] for each in (api, stranger)] == ["same"] * 2
+    assert [each.made("/projects", {"name": "Same", "slug": "same"})["slug"] for each in (api, stranger)] == [
+        "same"
+    ] * 2
 
 
 def test_an_update_changes_only_what_it_names_and_null_empties(caller: Caller, api: Api) -> None:
@@ -164,7 +171,9 @@ def test_an_update_of_nothing_or_of_a_name_to_null_is_refused(api: Api, project:
     nothing = refusal("VALIDATION_ERROR", "Invalid request", reason="Give at least one field to change")
     assert api.put(f"/projects/{project}", {}) == (400, nothing)
     for field in ("name", "slug"):
-        assert api.put(f"/projects/{project}", {field: None}) == invalid("project", field, f"'{field}' must not be null")
+        assert api.put(f"/projects/{project}", {field: None}) == invalid(
+            "project", field, f"'{field}' must not be null"
+        )
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,8 @@ def test_an_analysis_is_absent_under_another_project_and_to_others(
             missing = who.send(method, paths(at, nobody_s) + more, body=body)
             assert found["statusCode"] == missing["statusCode"] == 404
             assert found["body"] == missing["body"].replace(nobody_s, analysis["id"])
-    assert json.loads(found["body"]) == refusal("not_found", f"No analysis '{analysis['id']}' exists")
+    # The last was a key of another project, to which this one is absent, too.
+    assert json.loads(found["body"]) == refusal("not_found", f"No project '{project}' exists")
     assert api.get(paths(project, analysis["id"])) == (200, {"data": analysis})
 
 

@@ -13,7 +13,6 @@ ANALYSIS = {"aggregates": [{"function": "count", "as": "n"}]}
 DIVIDER = {"type": "divider"}
 SECTION = {"type": "text", "content": {"title": "Mine"}}
 
-PAGED = {"cursor": "<page_cursor>"}
 SECTIONS = {"cursor": "<section_cursor>"}
 
 # By API and operation: query, body, and `path` for parameters without a pattern of an id.
@@ -80,7 +79,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "get_project": {},
         "update_project": {"body": {"name": "Renamed"}},
         "delete_project": {},
-        "list_pages": {"query": {**PAGED, "parentId": "<page>"}},
+        "list_pages": {"query": {"cursor": "<child_cursor>", "parentId": "<page>"}},
         "create_page": {"body": {"title": "New", "parentId": "<page>"}},
         "get_page": {},
         "update_page": {"body": {"title": "Renamed", "parentId": "<other_page>"}},

@@ -6,24 +6,28 @@ import base64
 import importlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import boto3
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb import dynamodb_backends
+from moto.s3 import s3_backends
 
-from codefluss.wire.common import spell_cursor
-from fluvial import accounts, analyses, clock, ids, jobs, keys, pages, previews, sections, sites, webhooks
+from codefluss.wire.common import parse_cursor, spell_cursor
+from fluvial import analyses, clock, datasets, ids, keys, pages, previews, sections, sites, webhooks
 from fluvial.caller import Caller
 from local.openapi import apis
-from tests import factories
+from tests import factories, in_moto
 from tests.contract.client import multipart
 from tests.isolation.cases import ANALYSIS, CASES, FILE
 from tests.isolation.documents import BODY, PATH, QUERY, Operation, Place
 from tests.workers.pipeline import Pipeline
 from tests.workers.test_publish_site import run as publish_site
 
+REGION = in_moto.ENVIRONMENT["AWS_REGION"]
 # Of an answer, what is another one each time.
 REQUEST_ID = re.compile(r"req_[0-9a-f-]+")
 VOLATILE = re.compile(r"x-request-id|(x-)?ratelimit.*")
@@ -44,8 +48,10 @@ class Tenant:
     """Another project of the account, in which nothing is."""
 
 
-def absent() -> Kinds:
-    """Ids of each kind that nothing has, and that nothing will get."""
+def absent(beside: Kinds | None = None) -> Kinds:
+    """Ids of each kind that nothing has; those that are positions, right `beside` others."""
+    after = parse_cursor(beside["project_cursor"]) + 1 if beside else 3
+    event = beside["evt"][:-1] + ("0" if beside["evt"][-1] != "0" else "1") if beside else ids.spell(ids.EVENT, 3)
     page, section, project = (ids.spell(prefix, 3) for prefix in (ids.PAGE, ids.SECTION, ids.PROJECT))
     spelled = {prefix: ids.spell(prefix, 3) for prefix in ("proj", "data", "ds", "an", "upl", "job", "key", "user")}
     return {
@@ -58,8 +64,9 @@ def absent() -> Kinds:
         "component": "absent",
         "other_component": "absent",
         "version": "999",
-        "evt": f"{ids.spell(ids.EVENT, 3)}0000000000",
-        **{f"{kind}_cursor": spell_cursor(3) for kind in ("page", "section", "project", "version")},
+        "evt": event.ljust(len(ids.EVENT) + 22, "0"),
+        "project_cursor": spell_cursor(after),
+        **{f"{kind}_cursor": spell_cursor(999) for kind in ("child", "section", "version")},
     }
 
 
@@ -67,7 +74,7 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     """A tenant with one thing of each kind, all of them done; its site has so many `versions`."""
     caller = factories.new_caller("enterprise")
     project, elsewhere = factories.new_project(caller, mark), factories.new_project(caller, f"{mark} elsewhere")
-    endpoint = webhooks.create(caller, url="http://127.0.0.1:9/" + mark, events=["*"])
+    endpoint = webhooks.create(caller, url=f"http://127.0.0.1:9/{mark}", events=["data.processed"])
     dataset = factories.new_dataset(caller, project, f"city,n\n{mark},1\n".encode())
     pipeline.settle()
     analysis = analyses.create(
@@ -75,12 +82,15 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     )
     analyses.run(caller, analysis.id)
     pipeline.settle()
-    upload = opened(caller, project.id, mark)
+    upload, _ = datasets.open_upload(caller, project_id=project.id, filename=f"{mark}.csv", size=len(FILE))
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=pipeline.resources["Bucket"], Key=upload.incoming, Body=FILE)
     page, other_page = (
         pages.create(caller, project_id=project.id, title=f"{mark} {name}", status="published")
         for name in ("page", "other")
     )
-    component, other_component = f"in-{mark}", f"beside-{mark}"
+    child = pages.create(caller, project_id=project.id, title=f"{mark} child", parent_id=page.id)
+    component, other_component = f"in-{mark.lower()}", f"beside-{mark.lower()}"
     section = sections.create(
         caller,
         page.id,
@@ -102,14 +112,14 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     (event, *_) = boto3.client("dynamodb").query(
         TableName=pipeline.resources["Table"],
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"{_partition(caller)}events"}},
+        ExpressionAttributeValues={":pk": {"S": f"{partition(caller)}events"}},
     )["Items"]
     spelled = {
         ids.PROJECT: project.id,
         ids.DATASET: dataset.id,
         "ds": dataset.id,
         ids.ANALYSIS: analysis.id,
-        ids.UPLOAD: upload,
+        ids.UPLOAD: upload.id,
         ids.JOB: dataset.job,
         ids.KEY: key.id,
         ids.USER: member.id,
@@ -129,22 +139,14 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
             "evt": event["sk"]["S"],
             "preview": token,
             "project_cursor": spell_cursor(project.id),
-            "page_cursor": spell_cursor(page.id),
+            "child_cursor": spell_cursor(child.id),
             "section_cursor": spell_cursor(section.id),
             "version_cursor": spell_cursor(versions),
+            "mark": mark,
             "today": clock.iso(clock.now())[:10],
         },
         elsewhere.id,
     )
-
-
-def opened(caller: Caller, project_id: int, mark: str) -> int:
-    """An upload whose file has arrived."""
-    from fluvial import datasets
-
-    upload, _ = datasets.open_upload(caller, project_id=project_id, filename=f"{mark}.csv", size=len(FILE))
-    boto3.client("s3").put_object(Bucket=_bucket(), Key=upload.incoming, Body=FILE)
-    return upload.id
 
 
 # ---------------------------------------------------------------- requests
@@ -223,61 +225,53 @@ def _volatile(name: str) -> bool:
 # ---------------------------------------------------------------- what is stored
 
 
-Items = dict[tuple[str, str], dict[str, Any]]
+Stored = dict[tuple[str, str], Any]
+"""Items of the table by their key, and the hashes of the bucket's objects."""
 
 
-def stored(pipeline: Pipeline, caller: Caller) -> tuple[Items, set[tuple[str, str]]]:
-    """All that an account has: its items but those that count requests, and its objects with their contents' hashes."""
-    s3 = boto3.client("s3")
-    number = _partition(caller)[2:-1]
-    listed = s3.list_objects_v2(Bucket=pipeline.resources["Bucket"]).get("Contents", [])
-    objects = {(each["Key"], each["ETag"]) for each in listed if str(caller.account) in each["Key"] or number in each["Key"]}
-    return {key: item for key, item in everything(pipeline).items() if _is_of(item, key[0], caller)}, objects
-
-
-def everything(pipeline: Pipeline) -> Items:
-    paginator = boto3.client("dynamodb").get_paginator("scan")
-    return {
-        (item["pk"]["S"], item["sk"]["S"]): item
-        for page in paginator.paginate(TableName=pipeline.resources["Table"])
-        for item in page["Items"]
+def stored(pipeline: Pipeline, *, counts_of: Caller | None = None) -> Stored:
+    """All that is stored, but for what counts the requests of a caller. Out of moto's memory: a scan takes a second."""
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(pipeline.resources["Table"])
+    found: Stored = {
+        (str(item.hash_key.value), str(item.range_key.value)): json.loads(
+            # What is in a list or a map is of moto's own type, too.
+            json.dumps(item.attrs, default=lambda value: value.to_json())
+        )
+        for item in table.all_items()
+        if counts_of is None or item.hash_key.value != f"{partition(counts_of)}usage"
     }
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_bucket(pipeline.resources["Bucket"])
+    return found | {("object", name): key.etag for name, key in bucket.keys.items()}
 
 
-def restore(pipeline: Pipeline, before: Items) -> None:
-    """The table as it was."""
+def restore(pipeline: Pipeline, before: Stored) -> None:
+    """The table as it was. Objects stay: only the items say which of them count."""
     dynamodb, table = boto3.client("dynamodb"), pipeline.resources["Table"]
-    after = everything(pipeline)
+    after = stored(pipeline)
     for pk, sk in after.keys() - before.keys():
-        dynamodb.delete_item(TableName=table, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+        if pk != "object":
+            dynamodb.delete_item(TableName=table, Key={"pk": {"S": pk}, "sk": {"S": sk}})
     for key, item in before.items():
-        if after.get(key) != item:
+        if key[0] != "object" and after.get(key) != item:
             dynamodb.put_item(TableName=table, Item=item)
 
 
-def _is_of(item: dict[str, Any], partition: str, caller: Caller) -> bool:
-    own = partition.startswith(_partition(caller)) or partition == _partition(caller)[:-1]
-    named = item.get("account", {}).get("N") == str(caller.account)
-    return (own or named) and not _counts_requests(partition)
+def of(tenant: Tenant, found: Stored) -> Stored:
+    """What of it is the tenant's: by its key, or because it names the account."""
+    account = tenant.caller.account
+    number = ids.spell("", account)[1:]
+    return {
+        key: item
+        for key, item in found.items()
+        if number in key[0] or number in key[1] or (key[0] != "object" and item.get("account", {}).get("N") == str(account))
+    }
 
 
-def _counts_requests(partition: str) -> bool:
-    return bool(re.search(r"#usage|#windows|^w#|^l#", partition))
-
-
-def _partition(caller: Caller) -> str:
+def partition(caller: Caller) -> str:
+    """How the keys of all partitions of an account's things begin."""
     return f"a#{ids.spell('', caller.account)[1:]}#"
-
-
-def _bucket() -> str:
-    from fluvial.config import settings
-
-    return settings().bucket
 
 
 def bound(tenant: Tenant) -> Caller:
     """The tenant's caller with a key of the project in which none of its things is."""
     return replace(tenant.caller, project=tenant.elsewhere)
-
-
-__all__ = ["Iterator", "accounts", "jobs", "json"]

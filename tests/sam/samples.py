@@ -25,12 +25,16 @@ IDS = {
     "job": 243361894400905,
     "analysis": 243362103214081,
     "run": 243362103214082,
+    "publishing": 243362103214091,
+    "page": 243362205200401,
+    "section": 243362205200402,
 }
 TEXTS = {
     "event": "evt_06xar5t900j7c1f0a93d2",
     "secret": "flv_Zq3vX8Lw0KpT5sYb7NcR2mHd9GfJ4aEu136cZh",
     "url": "https://hooks.example.com/fluvial",
     "email": "mira@example.org",
+    "token": "9f2c41d07a5be8366c1d90f4b27e5a83c4d6f10b8e7a29350d4c6b1f8a72e39d",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fluvial import analyses, aws, config, ids
+from fluvial import analyses, aws, config, ids, previews, sites
 from fluvial.caller import Caller
 from fluvial.store.keys import number
 from local import server
@@ -256,6 +256,101 @@ def test_the_fluxjiva_document_is_answered_from_the_built_function(sam: Sam) -> 
     assert body == json.loads((template.ROOT / "functions/fluxjiva/openapi.json").read_text())
 
 
+# ---------------------------------------------------------------- codefluss
+
+
+@of("codefluss.projects.handler")
+def test_a_project_gets_its_slug(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("codefluss.projects.handler", **account.ids))
+
+    assert (status, body["success"]) == (201, True)
+    project = body["data"]
+    assert (project["name"], project["slug"], project["status"]) == ("River Bakery", "river-bakery", "draft")
+    assert _codefluss(sam, account).get(f"/projects/{project['id']}")["data"] == project
+
+
+@of("codefluss.pages.handler")
+def test_a_page_is_created(sam: Sam, account: Account) -> None:
+    project = account.new_project()
+
+    status, body = _answer(sam.invoke("codefluss.pages.handler", **account.ids, project=project))
+
+    assert status == 201
+    page = body["data"]
+    assert (page["path"], page["status"], page["seo"]["title"]) == ("our-bread", "published", "Bread from the river")
+    assert _codefluss(sam, account).get(f"/pages/{page['id']}")["data"] == page
+
+
+@of("codefluss.sections.handler")
+def test_a_section_is_created(sam: Sam, account: Account) -> None:
+    page = _new_page(sam, account, account.new_project())
+
+    status, body = _answer(sam.invoke("codefluss.sections.handler", **account.ids, page=page))
+
+    assert status == 201
+    section = body["data"]
+    assert section["content"] == {"title": {"de": "Frisches Brot", "en": "Fresh bread"}, "components": []}
+    assert section["responsive"] == {"lg": {"styles": {"padding": "4rem"}}}
+    assert _codefluss(sam, account).get(f"/sections/{section['id']}")["data"] == section
+
+
+@of("codefluss.components.handler")
+def test_a_component_is_added(sam: Sam, account: Account) -> None:
+    page = ids.spell(ids.PAGE, _new_page(sam, account, account.new_project()))
+    made = _codefluss(sam, account).post(f"/pages/{page}/sections", {"type": "custom"})["data"]["id"]
+    section = ids.parse(ids.SECTION, made)
+    assert section is not None
+
+    status, body = _answer(sam.invoke("codefluss.components.handler", **account.ids, section=section))
+
+    assert status == 201
+    (component,) = body["data"]["content"]["components"]
+    assert (component["id"], component["content"]) == ("hours", {"text": "From five in the morning"})
+    assert _codefluss(sam, account).get(f"/sections/{made}")["data"] == body["data"]
+
+
+@of("codefluss.versions.handler")
+def test_publishing_begins_a_version(sam: Sam, account: Account) -> None:
+    project = account.new_project()
+    _new_page(sam, account, project)
+
+    status, body = _answer(sam.invoke("codefluss.versions.handler", **account.ids, project=project))
+
+    assert status == 202
+    assert (body["data"]["version"], body["data"]["status"], body["data"]["note"]) == (1, "publishing", "Autumn")
+    versions = f"/projects/{ids.spell(ids.PROJECT, project)}/versions"
+    assert _codefluss(sam, account).get(f"{versions}/1")["data"] == body["data"]
+
+
+@of("workers.publish_site.handler")
+@of("codefluss.preview.handler")
+def test_a_version_is_made_and_shown_to_whoever_has_the_link(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    project = account.new_project()
+    _new_page(sam, account, project)
+    caller = core_on_emulator(account)
+    job = sites.publish(caller, project).job
+    assert sam.invoke("workers.publish_site.handler", **account.ids, publishing=job) == NOTHING_FAILED
+    assert sites.get(caller, project, 1).status == "ready"
+    token, _ = previews.create(caller, project, 1)
+
+    answer = sam.invoke("codefluss.preview.handler", token=token)
+
+    assert answer["statusCode"] == 200
+    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html; charset=utf-8"]
+    assert "sandbox" in answer["multiValueHeaders"]["Content-Security-Policy"][0]
+    assert answer["body"].startswith("<!doctype html>")
+
+
+@of("codefluss.documentation.handler")
+def test_the_codefluss_document_is_answered_from_the_built_function(sam: Sam) -> None:
+    status, body = _answer(sam.invoke("codefluss.documentation.handler"))
+
+    assert status == 200
+    assert body == json.loads((template.ROOT / "functions/codefluss/openapi.json").read_text())
+
+
 # ---------------------------------------------------------------- workers
 
 
@@ -380,6 +475,18 @@ def _answer(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 def _fluxjiva(sam: Sam, account: Account) -> Client:
     return Client(sam.stack.base_url("fluxjiva"), account.secret)
+
+
+def _codefluss(sam: Sam, account: Account) -> Client:
+    return Client(sam.stack.base_url("codefluss"), account.secret)
+
+
+def _new_page(sam: Sam, account: Account, project: int) -> int:
+    path = f"/projects/{ids.spell(ids.PROJECT, project)}/pages"
+    made = _codefluss(sam, account).post(path, {"title": "Home", "status": "published"})["data"]["id"]
+    page = ids.parse(ids.PAGE, made)
+    assert page is not None
+    return page
 
 
 def _spelled(account: Account) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codefluss.wire.common import PAGE, PROJECT, SECTION, Answer, ListAnswer, ListQuery, Request, Shape
-from fluvial import clock, sections
+from fluvial import clock, pages, sections
 
 
 class SectionCreate(Request):
@@ -134,6 +134,21 @@ class Section(Shape):
 
 class SectionAnswer(Answer):
     data: Section
+
+
+class Ordered(Shape):
+    """The sections of a page in their order; by id only, for all of them would not always fit into one answer."""
+
+    page_id: str
+    section_ids: list[str]
+
+    @classmethod
+    def from_core(cls, page: pages.Page) -> Ordered:
+        return cls(page_id=PAGE.spell(page.id), section_ids=[SECTION.spell(each) for each in page.sections])
+
+
+class OrderAnswer(Answer):
+    data: Ordered
 
 
 class SectionList(ListAnswer):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fluvial import roles
-from fluvial.errors import ForbiddenError
+from fluvial.errors import ForbiddenError, NotFoundError
 
 # All that a key of one project reaches, and of these only what is of its project.
 OF_A_PROJECT = ("projects", "data", "analyses", "pages")
@@ -74,6 +74,12 @@ class Caller:
         """ForbiddenError for a key of one project."""
         if self.project is not None:
             raise ForbiddenError("This API key is for one project only.")
+
+    def within(self, project_id: int) -> Caller:
+        """The same caller, who sees no other project; NotFoundError where the key does not see this one."""
+        if not self.reaches(project_id):
+            raise NotFoundError("project", project_id)
+        return replace(self, project=project_id)
 
     def reaches(self, project_id: int) -> bool:
         """Whether the key sees this project; what it does not see is absent to it."""

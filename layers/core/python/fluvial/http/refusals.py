@@ -54,7 +54,7 @@ _ALLOWED: dict[str, Callable[[dict[str, Any]], str]] = {
     "int_parsing_size": lambda _: "a whole number",
     "int_from_float": lambda _: "a whole number",
     "bool_type": lambda _: "true or false",
-    "is_instance_of": lambda _: "a file: a part with a file name",
+    "dataclass_type": lambda _: "a file: a part with a file name",
     "dict_type": lambda _: "an object",
     "list_type": lambda _: "a list",
     "greater_than_equal": lambda context: f"at least {context['ge']}",
