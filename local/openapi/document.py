@@ -56,6 +56,7 @@ IF_MATCH = {
     "description": "The ETag of what the caller has read: refused where it was changed since. Without it, or with `*`, "
     "the change is made in any case.",
     "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,15}")$'},
+    "example": '"3"',
 }
 
 
@@ -159,7 +160,8 @@ class _Operation:
         }
 
     def _required(self, part: str) -> bool:
-        return any(field.is_required() for field in self.route.types[part].model_fields.values())
+        changes = "minProperties" in schemas.resolved(self._schema(part), self.components)
+        return changes or any(field.is_required() for field in self.route.types[part].model_fields.values())
 
     def _schema(self, part: str) -> Schema:
         return self.made[self.name, part]

@@ -43,6 +43,7 @@ SAMPLES: dict[str, FluvialError | None] = {
 
 BODY = {"$ref": "#/components/schemas/ErrorBody"}
 PARAMETER = re.compile(r"{(\w+)\+?}")
+NAMES_A_THING = re.compile(r"(_id|[a-z]Id)s?$")
 
 
 def statuses(route: Route, render: Render) -> list[int]:
@@ -63,7 +64,11 @@ def _kinds(route: Route) -> Iterator[str]:
     if "form" in route.types:
         yield "unreadable"
     # A system key has no user, so that what is its own can be absent, too.
-    if PARAMETER.search(route.path) or route.path.endswith("/me") or any(field.endswith("_id") for field in fields):
+    if (
+        PARAMETER.search(route.path)
+        or route.path.endswith("/me")
+        or any(NAMES_A_THING.search(field) for field in fields)
+    ):
         yield "not_found"
     # What belongs to a thing, such as the rows of data, may not be ready.
     if writes or re.search(r"}/[^{}]+$", route.path):

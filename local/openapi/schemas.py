@@ -24,6 +24,13 @@ class _Plain(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
+    def default_schema(self, schema: Any) -> Any:
+        """Without a default of null for what may be left out, but not be null (`fluvial.http.wire.NOT_NULL`)."""
+        found = super().default_schema(schema)
+        if found.get("default", 0) is None and {"type": "null"} not in found.get("anyOf", []):
+            del found["default"]
+        return found
+
 
 def of(models: Iterable[tuple[Key, Mode, Any]]) -> tuple[dict[Key, Schema], dict[str, Schema]]:
     """The schema of each, and the components that they refer to."""

@@ -35,7 +35,7 @@ def made(data_plane: str) -> Iterator[World]:
         pipeline = Pipeline(resources)
         # The stranger's site has a version more: there is a number that only it has.
         own, foreign = (
-            tenants.new("own", pipeline, versions=2),
+            tenants.new("OWN", pipeline, versions=2),
             tenants.new("FOREIGN", pipeline, versions=3),
         )
         yield World(own, foreign, pipeline, settings, tenants.stored(pipeline))

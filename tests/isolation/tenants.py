@@ -73,7 +73,10 @@ def absent(beside: Kinds | None = None) -> Kinds:
 def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     """A tenant with one thing of each kind, all of them done; its site has so many `versions`."""
     caller = factories.new_caller("enterprise")
-    project, elsewhere = factories.new_project(caller, mark), factories.new_project(caller, f"{mark} elsewhere")
+    project, elsewhere = (
+        factories.new_project(caller, mark),
+        factories.new_project(caller, f"Elsewhere of {mark.lower()}"),
+    )
     endpoint = webhooks.create(caller, url=f"http://127.0.0.1:9/{mark}", events=["data.processed"])
     dataset = factories.new_dataset(caller, project, f"city,n\n{mark},1\n".encode())
     pipeline.settle()
@@ -188,7 +191,10 @@ def send(operation: Operation, caller: Caller, kinds: Kinds, instead: dict[Place
 def handlers() -> dict[tuple[str, str, str], tuple[Callable[..., Any], str]]:
     """Handler and route by API, method and path of the document."""
     return {
-        (api, route.method, route.path.replace("+}", "}")): (importlib.import_module(f"{api}.{group}").handler, route.path)
+        (api, route.method, route.path.replace("+}", "}")): (
+            importlib.import_module(f"{api}.{group}").handler,
+            route.path,
+        )
         for api in apis.names()
         for group, route in apis.load(api).operations.values()
     }
@@ -263,7 +269,9 @@ def of(tenant: Tenant, found: Stored) -> Stored:
     return {
         key: item
         for key, item in found.items()
-        if number in key[0] or number in key[1] or (key[0] != "object" and item.get("account", {}).get("N") == str(account))
+        if number in key[0]
+        or number in key[1]
+        or (key[0] != "object" and item.get("account", {}).get("N") == str(account))
     }
 
 

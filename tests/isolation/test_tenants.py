@@ -57,7 +57,8 @@ def test_a_case_succeeds_and_neither_shows_nor_touches_what_is_a_stranger_s(worl
     assert answer["statusCode"] < 400, answer["body"]
     assert world.foreign.mark not in answer["body"]
     foreign = tenants.of(world.foreign, world.stored)
-    assert foreign and tenants.of(world.foreign, tenants.stored(world.pipeline)) == foreign
+    assert foreign
+    assert tenants.of(world.foreign, tenants.stored(world.pipeline)) == foreign
 
 
 # ---------------------------------------------------------------- a stranger's

@@ -15,13 +15,15 @@ from codefluss.errors import PREFIXES
 from fluvial import clock, ids
 from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.http import App, Id
-from fluvial.http.wire import LEFT_OUT_IF_NONE, WholeNumber
+from fluvial.http.wire import LEFT_OUT_IF_NONE, WHOLE, WRITTEN_WHOLE, Documented
 from fluvial.http.wire import Request as AnyRequest
 from fluvial.paging import Listed
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 CURSOR = "cursor_"
+# Eight bytes in base64, of a number of 53 bits.
+CURSOR_PATTERN = f"^{CURSOR}A[AB][A-Za-z0-9_-]{{8}}[AEIMQUYcgkosw048]$"
 
 PROJECT = Id("project", PREFIXES["project"])
 PAGE = Id("page", PREFIXES["page"])
@@ -30,6 +32,12 @@ SECTION = Id("section", PREFIXES["section"])
 ProjectId = Annotated[int, PROJECT]
 PageId = Annotated[int, PAGE]
 SectionId = Annotated[int, SECTION]
+
+# Ids in bodies and queries, as text until the core is asked: what is no id is answered as an absent one.
+PageIdText = Annotated[str, Documented(pattern=PAGE.pattern)]
+SectionIdText = Annotated[str, Documented(pattern=SECTION.pattern)]
+
+Order = Annotated[int, Documented(minimum=0), WHOLE]
 
 Core = TypeVar("Core")
 AnyAnswer = TypeVar("AnyAnswer", bound="Answer")
@@ -120,8 +128,8 @@ class Deleted(Answer):
 class ListQuery(BaseModel):
     """Where in a list."""
 
-    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), WRITTEN_WHOLE] = DEFAULT_LIMIT
+    cursor: Annotated[str, Documented(pattern=CURSOR_PATTERN)] | None = None
 
     @property
     def after(self) -> int | None:

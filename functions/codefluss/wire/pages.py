@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel
 
-from codefluss.wire.common import PAGE, PROJECT, Answer, Flag, ListAnswer, ListQuery, Request, Shape
+from codefluss.wire.common import PAGE, PROJECT, Answer, Flag, ListAnswer, ListQuery, Order, PageIdText, Request, Shape
 from fluvial import clock, pages
+from fluvial.http.wire import A_CHANGE, NOT_NULL, SLUG, Documented, line, one_of, text
 
 ROOT = "root"
 
@@ -15,7 +16,7 @@ ROOT = "root"
 class PagesQuery(ListQuery):
     """All pages in the order of the tree, or only those below a page; `root` for those at the top."""
 
-    parentId: str | None = None
+    parentId: Annotated[str, Documented(pattern=f"^{ROOT}$|{PAGE.pattern}")] | None = None
 
     def parent(self) -> int | Literal["any"] | None:
         if self.parentId is None:
@@ -32,20 +33,25 @@ class Seo(Shape):
     description: str | None = None
 
 
+Title = Annotated[str, line(pages.MAX_TITLE_LENGTH)]
+Slug = Annotated[str, SLUG]
+Status = Annotated[str, one_of(pages.STATUSES)]
+
+
 class SeoGiven(Request):
-    title: str | None = None
-    description: str | None = None
+    title: Title | None = None
+    description: Annotated[str, text(pages.MAX_SEO_DESCRIPTION_LENGTH)] | None = None
 
     def to_core(self) -> pages.Seo:
         return pages.Seo(self.title, self.description)
 
 
 class PageCreate(Request):
-    title: str
-    slug: str | None = None
-    parent_id: str | None = None
-    order: int | None = None
-    status: str = pages.DRAFT
+    title: Title
+    slug: Slug | None = None
+    parent_id: PageIdText | None = None
+    order: Order | None = None
+    status: Status = pages.DRAFT
     seo: SeoGiven | None = None
 
     def parent(self) -> int | None:
@@ -53,11 +59,13 @@ class PageCreate(Request):
 
 
 class PageUpdate(Request):
-    title: str | None = None
-    slug: str | None = None
-    parent_id: str | None = None
-    order: int | None = None
-    status: str | None = None
+    model_config = A_CHANGE
+
+    title: Annotated[Title | None, NOT_NULL] = None
+    slug: Annotated[Slug | None, NOT_NULL] = None
+    parent_id: PageIdText | None = None
+    order: Annotated[Order | None, NOT_NULL] = None
+    status: Annotated[Status | None, NOT_NULL] = None
     seo: SeoGiven | None = None
 
     def to_core(self) -> pages.Change:
@@ -75,8 +83,8 @@ class PageUpdate(Request):
 class PageMove(Request):
     """To another parent (null: to the top), last there unless `order` says where."""
 
-    parent_id: str | None
-    order: int | None = None
+    parent_id: PageIdText | None
+    order: Order | None = None
 
     def to_core(self) -> pages.Change:
         given = {"parent_id"} if self.order is None else {"parent_id", "order"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from codefluss.wire.common import PROJECT, Answer, ListAnswer, Request, Shape
 from fluvial import clock, projects
 from fluvial.errors import InvalidError
+from fluvial.http.wire import A_CHANGE, NOT_NULL, SLUG, line, text
 
 MIN_NAME_LENGTH = 3
 
@@ -20,19 +21,25 @@ def _long_enough(name: object) -> object:
     return name
 
 
-Name = Annotated[str, Field(min_length=MIN_NAME_LENGTH), BeforeValidator(_long_enough)]
+Name = Annotated[str, line(projects.MAX_NAME_LENGTH, MIN_NAME_LENGTH), BeforeValidator(_long_enough)]
+
+
+Description = Annotated[str, text(projects.MAX_DESCRIPTION_LENGTH)]
+Slug = Annotated[str, SLUG]
 
 
 class ProjectCreate(Request):
     name: Name
-    slug: str | None = None
-    description: str | None = None
+    slug: Slug | None = None
+    description: Description | None = None
 
 
 class ProjectUpdate(Request):
-    name: Name | None = None
-    slug: str | None = None
-    description: str | None = None
+    model_config = A_CHANGE
+
+    name: Annotated[Name | None, NOT_NULL] = None
+    slug: Annotated[Slug | None, NOT_NULL] = None
+    description: Description | None = None
 
     def to_core(self) -> projects.Change:
         return projects.Change(

@@ -9,18 +9,18 @@ from pydantic import BaseModel, Field
 from codefluss.wire.common import PROJECT, Answer, ListAnswer, Request, Shape
 from fluvial import clock, ids, sites
 from fluvial.http import Number
-from fluvial.http.wire import WholeNumber
+from fluvial.http.wire import WRITTEN_WHOLE, text
 from fluvial.snapshots import Comparison
 
 VersionNumber = Annotated[int, Number("version")]
 
 
 class Publish(Request):
-    note: str | None = None
+    note: Annotated[str, text(sites.MAX_NOTE_LENGTH)] | None = None
 
 
 class CompareQuery(BaseModel):
-    to: Annotated[WholeNumber, Field(ge=1, le=ids.MAX_ID)]
+    to: Annotated[int, Field(ge=1, le=ids.MAX_ID), WRITTEN_WHOLE]
 
 
 class Version(Shape):

@@ -7,23 +7,28 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 
 from fluvial import analyses, clock
-from fluvial.http.wire import LEFT_OUT_IF_NONE, Request
+from fluvial.http.wire import A_CHANGE, LEFT_OUT_IF_NONE, NOT_NULL, Documented, Request, line, text
 from fluxjiva.wire.common import ANALYSIS, DATA_SOURCE, PROJECT, Meta, PageQuery
+
+Name = Annotated[str, line(analyses.MAX_NAME_LENGTH)]
+Description = Annotated[str, text(analyses.MAX_DESCRIPTION_LENGTH)]
 
 
 class AnalysisCreate(Request):
     """`query` filters, groups and aggregates; docs/apis.md has its fields."""
 
-    name: str
-    data_source_id: str
+    name: Name
+    data_source_id: Annotated[str, Documented(pattern=DATA_SOURCE.pattern)]
     query: dict[str, Any]
-    description: str | None = None
+    description: Description | None = None
 
 
 class AnalysisUpdate(Request):
-    name: str | None = None
-    description: str | None = None
-    query: dict[str, Any] | None = None
+    model_config = A_CHANGE
+
+    name: Annotated[Name | None, NOT_NULL] = None
+    description: Description | None = None
+    query: Annotated[dict[str, Any] | None, NOT_NULL] = None
 
     def to_core(self) -> analyses.Change:
         return analyses.Change(frozenset(self.model_fields_set), self.name, self.description, self.query)

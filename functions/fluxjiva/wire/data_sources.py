@@ -7,25 +7,28 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from fluvial import blobs, clock, datasets, ids
-from fluvial.http.wire import LEFT_OUT_IF_NONE, File, FormRequest, Request
+from fluvial.http.wire import LEFT_OUT_IF_NONE, WHOLE, File, FormRequest, Request, line, one_of
 from fluxjiva.wire.common import DATA_SOURCE, PROJECT, Meta
+
+Name = Annotated[str, line(datasets.MAX_NAME_LENGTH)]
+Format = Annotated[str, one_of(datasets.FORMATS)]
 
 
 class UploadForm(FormRequest):
     file: File
-    name: str | None = None
-    type: str | None = None
+    name: Name | None = None
+    type: Format | None = None
 
 
 class UploadOpen(Request):
-    filename: str
-    size: Annotated[int, Field(ge=1)]
-    name: str | None = None
-    type: str | None = None
+    filename: Annotated[str, line(datasets.MAX_FILENAME_LENGTH)]
+    size: Annotated[int, Field(ge=1), WHOLE]
+    name: Name | None = None
+    type: Format | None = None
 
 
 class Rename(Request):
-    name: str
+    name: Name
 
 
 class DataSource(BaseModel):

@@ -7,22 +7,29 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from fluvial import analyses, clock, datasets, paging, projects
-from fluvial.http.wire import LEFT_OUT_IF_NONE, Request
+from fluvial.http.wire import A_CHANGE, LEFT_OUT_IF_NONE, NOT_NULL, Request, line, text
 from fluxjiva.wire.common import ANALYSIS, DATA_SOURCE, PROJECT, Meta
 
 MAX_INCLUDED = 100
 
 
+Name = Annotated[str, line(projects.MAX_NAME_LENGTH)]
+Description = Annotated[str, text(projects.MAX_DESCRIPTION_LENGTH)]
+Industry = Annotated[str, line(projects.MAX_INDUSTRY_LENGTH)]
+
+
 class ProjectCreate(Request):
-    name: str
-    description: str | None = None
-    industry: str | None = None
+    name: Name
+    description: Description | None = None
+    industry: Industry | None = None
 
 
 class ProjectUpdate(Request):
-    name: str | None = None
-    description: str | None = None
-    industry: str | None = None
+    model_config = A_CHANGE
+
+    name: Annotated[Name | None, NOT_NULL] = None
+    description: Description | None = None
+    industry: Industry | None = None
 
     def to_core(self) -> projects.Change:
         return projects.Change(

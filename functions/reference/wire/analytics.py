@@ -10,19 +10,21 @@ from pydantic import BaseModel
 
 from fluvial import clock, ids, usage
 from fluvial.errors import MAX_SHOWN, InvalidError
-from fluvial.http.wire import LEFT_OUT_IF_NONE, parse_time
+from fluvial.http.wire import LEFT_OUT_IF_NONE, Documented, parse_time
 
 DEFAULT_DAYS = 30
 # Beyond them nothing was counted, nor will be soon.
 YEARS = range(2000, 2200)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# A time is for the granularity `hour`.
+MOMENT = [{"format": "date"}, {"format": "date-time"}]
 
 
 class UsageQuery(BaseModel):
     """From the first to the last day or hour, both of them counted; without any, the last 30 days."""
 
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: Annotated[str, Documented(anyOf=MOMENT)] | None = None
+    end_date: Annotated[str, Documented(anyOf=MOMENT)] | None = None
     granularity: Literal["hour", "day", "week", "month"] = "day"
     breakdown: Literal["key", "api"] | None = None
 

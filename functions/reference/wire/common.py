@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from fluvial import paging
 from fluvial.http import App, Id
-from fluvial.http.wire import WholeNumber
+from fluvial.http.wire import WRITTEN_WHOLE, Documented
 from reference.errors import PREFIXES
 
 BASE_PATH = "/v1"
@@ -34,12 +34,16 @@ ProjectId = Annotated[int, PROJECT]
 UploadId = Annotated[int, Id("upload", PREFIXES["upload"])]
 UserId = Annotated[int, USER]
 
+# Ids in bodies, as text until the core is asked: an absent thing and a text that is no id are answered alike.
+ProjectIdText = Annotated[str, Documented(pattern=PROJECT.pattern)]
+UserIdText = Annotated[str, Documented(pattern=USER.pattern)]
+
 
 class PageQuery(BaseModel):
     """Where in a list."""
 
-    page: Annotated[WholeNumber, Field(ge=1, le=10**9)] = 1
-    per_page: Annotated[WholeNumber, Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+    page: Annotated[int, Field(ge=1, le=10**9), WRITTEN_WHOLE] = 1
+    per_page: Annotated[int, Field(ge=1, le=MAX_PER_PAGE), WRITTEN_WHOLE] = DEFAULT_PER_PAGE
 
     @property
     def offset(self) -> int:

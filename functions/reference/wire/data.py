@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fluvial import blobs, clock, datasets, ids
-from fluvial.http.wire import File, FormRequest, Request
-from reference.wire.common import Page
+from fluvial.http.wire import WHOLE, File, FormRequest, Request, line, one_of
+from reference.wire.common import Page, ProjectIdText
 
 # For the OpenAPI document: what a file `zip,city` with the row `01067,Dresden` is found to be.
 SOURCE: dict[str, Any] = {
@@ -31,18 +31,20 @@ COLUMN: dict[str, Any] = {
     "counter_example": {"row": 1, "line": 2, "value": "01067"},
 }
 
+Format = Annotated[str, one_of(datasets.FORMATS)]
+
 
 class UploadForm(FormRequest):
     file: File
-    project_id: str
-    format: str | None = None
+    project_id: ProjectIdText
+    format: Format | None = None
 
 
 class UploadOpen(Request):
-    project_id: str
-    filename: str
-    size: Annotated[int, Field(ge=1)]
-    format: str | None = None
+    project_id: ProjectIdText
+    filename: Annotated[str, line(datasets.MAX_FILENAME_LENGTH)]
+    size: Annotated[int, Field(ge=1), WHOLE]
+    format: Format | None = None
 
 
 class UploadTarget(BaseModel):

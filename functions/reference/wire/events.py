@@ -9,18 +9,19 @@ from pydantic import BaseModel, Field
 
 from fluvial import clock, events, ids
 from fluvial.errors import MAX_SHOWN, InvalidError
-from fluvial.http.wire import WholeNumber, parse_time
+from fluvial.http.wire import WRITTEN_WHOLE, Documented, parse_time
 from reference.wire.common import DEFAULT_PER_PAGE, MAX_PER_PAGE
 
 EVENT_ID = re.compile(rf"{ids.EVENT}_[{ids.ALPHABET}]{{{ids.SPELLING_LENGTH}}}[0-9a-f]{{10}}")
+SINCE = [{"format": "date-time"}, {"pattern": f"^{EVENT_ID.pattern}$"}]
 
 
 class LogQuery(BaseModel):
     """Where in the log: behind an event, or from a time on. A log grows at its end, so it has no pages by number."""
 
-    since: str | None = None
+    since: Annotated[str, Documented(anyOf=SINCE)] | None = None
     type: Literal[events.TYPES] | None = None  # type: ignore[valid-type]
-    per_page: Annotated[WholeNumber, Field(ge=1, le=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+    per_page: Annotated[int, Field(ge=1, le=MAX_PER_PAGE), WRITTEN_WHOLE] = DEFAULT_PER_PAGE
 
     def position(self) -> str:
         if self.since is None:

@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from fluvial import clock, ids, keys, roles
-from fluvial.http.wire import Request, parse_time
-from reference.wire.common import PROJECT, USER, Page
+from fluvial.http.wire import WHOLE, Documented, Request, line, one_of, parse_time
+from reference.wire.common import PROJECT, USER, Page, ProjectIdText, UserIdText
 
 
 class KeyCreate(Request):
-    name: str
-    scopes: list[str] | None = None
-    expires_at: str | None = None
+    name: Annotated[str, line(keys.MAX_NAME_LENGTH)]
+    scopes: Annotated[list[Annotated[str, one_of(keys.SCOPES)]], Documented(minItems=1)] | None = None
+    expires_at: Annotated[str, Documented(format="date-time")] | None = None
     type: Literal["user", "system"] = "user"
-    user_id: str | None = None
-    project_id: str | None = None
+    user_id: UserIdText | None = None
+    project_id: ProjectIdText | None = None
 
     def user(self) -> int | None:
         return None if self.user_id is None else USER.parse(self.user_id, field="user_id")
@@ -30,7 +30,7 @@ class KeyCreate(Request):
 
 
 class KeyRoll(Request):
-    grace_seconds: Annotated[int, Field(ge=0, le=keys.MAX_GRACE_SECONDS)] = keys.DEFAULT_GRACE_SECONDS
+    grace_seconds: Annotated[int, Field(ge=0, le=keys.MAX_GRACE_SECONDS), WHOLE] = keys.DEFAULT_GRACE_SECONDS
 
 
 class Key(BaseModel):

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
 from fluvial import clock, ids, projects
-from fluvial.http.wire import Request
+from fluvial.http.wire import A_CHANGE, NOT_NULL, Documented, Request, line, text
 from reference.wire.common import Page
+
+Name = Annotated[str, line(projects.MAX_NAME_LENGTH)]
+Description = Annotated[str, text(projects.MAX_DESCRIPTION_LENGTH)]
+Settings = Annotated[dict[str, Any], Documented(properties={"visibility": {"enum": list(projects.VISIBILITIES)}})]
 
 
 class ProjectCreate(Request):
-    name: str
-    description: str | None = None
-    settings: dict[str, Any] | None = None
+    name: Name
+    description: Description | None = None
+    settings: Settings | None = None
 
 
 class ProjectUpdate(Request):
-    name: str | None = None
-    description: str | None = None
-    settings: dict[str, Any] | None = None
+    model_config = A_CHANGE
+
+    name: Annotated[Name | None, NOT_NULL] = None
+    description: Description | None = None
+    settings: Settings | None = None
 
     def to_core(self) -> projects.Change:
         return projects.Change(frozenset(self.model_fields_set), self.name, self.description, self.settings)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel
 
-from fluvial import accounts, clock, ids
-from fluvial.http.wire import Request
+from fluvial import accounts, clock, ids, roles
+from fluvial.http.wire import A_CHANGE, EMAIL, Request, line, one_of
 from reference.wire.common import Page
+
+Name = Annotated[str, line(accounts.MAX_NAME_LENGTH)]
+Email = Annotated[str, EMAIL]
+Role = Annotated[str, one_of(roles.ROLES)]
 
 
 class UserUpdate(Request):
-    name: str | None = None
-    email: str | None = None
+    model_config = A_CHANGE
+
+    name: Name | None = None
+    email: Email | None = None
 
 
 class UserInvite(Request):
-    email: str
-    role: str
-    name: str | None = None
+    email: Email
+    role: Role
+    name: Name | None = None
 
 
 class RoleUpdate(Request):
-    role: str
+    role: Role
 
 
 class Member(BaseModel):

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from fluvial import clock, deliveries, ids, webhooks
-from fluvial.http.wire import Request
+from fluvial import clock, deliveries, events, ids, signing, webhooks
+from fluvial.http.wire import A_CHANGE, Documented, Request, one_of
 from reference.wire.common import Page
+
+Url = Annotated[str, Documented(format="uri", pattern="^[Hh][Tt][Tt][Pp][Ss]?://")]
+Events = Annotated[list[Annotated[str, one_of((*events.TYPES, webhooks.EVERYTHING))]], Documented(minItems=1)]
+Secret = Annotated[str, Documented(minLength=signing.MIN_TEXT_BYTES)]
 
 
 class EndpointCreate(Request):
-    url: str
-    events: list[str]
-    secret: str | None = None
+    url: Url
+    events: Events
+    secret: Secret | None = None
 
 
 class EndpointUpdate(Request):
-    url: str | None = None
-    events: list[str] | None = None
-    secret: str | None = None
+    model_config = A_CHANGE
+
+    url: Url | None = None
+    events: Events | None = None
+    secret: Secret | None = None
     enabled: bool | None = None
 
     def to_core(self) -> webhooks.Change:

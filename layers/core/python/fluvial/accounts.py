@@ -23,7 +23,7 @@ MAX_NAME_LENGTH = 200
 MAX_EMAIL_LENGTH = 254
 UPDATE_ATTEMPTS = 5
 # Not the grammar of RFC 5321: one @, something on both sides, a dot in the domain. Only a mail proves an address.
-EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s.\x00-\x1f]+(\.[^@\s.\x00-\x1f]+)+")
+EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s.\x00-\x1f\x7f]+(\.[^@\s.\x00-\x1f\x7f]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def create(
     account = Account(
         new_id(), str(uuid.uuid4()), plan, secrets.token_urlsafe(32), moment, checked_limits(plan, limits)
     )
-    owner_name = checked_line("name", name if name is not None else email.partition("@")[0], MAX_NAME_LENGTH)
+    owner_name = checked_line("name", _name_of(email) if name is None else name, MAX_NAME_LENGTH)
     user = User(new_id(), account.id, email, owner_name, roles.OWNER, moment, moment)
     secret = keys.new_secret()
     key = keys.Key(
@@ -181,7 +181,7 @@ def invite(
     No mail is sent: whoever listens to the event can send one.
     """
     moment = now()
-    invited_name = checked_line("name", name if name is not None else email.partition("@")[0], MAX_NAME_LENGTH)
+    invited_name = checked_line("name", _name_of(email) if name is None else name, MAX_NAME_LENGTH)
     user = User(0, caller.account, checked_email(email), invited_name, checked_role(role), moment, moment)
     if not user.managed_by(caller):
         raise _owners_only()
@@ -257,6 +257,11 @@ def current_user(caller: Caller) -> User:
     if caller.role == roles.SYSTEM:
         raise NotFoundError("user", "me")
     return _get(caller, caller.user)
+
+
+def _name_of(email: str) -> str:
+    """What somebody is called who gave no name."""
+    return email.partition("@")[0][:MAX_NAME_LENGTH]
 
 
 def _get(caller: Caller, user_id: int) -> User:

@@ -27,7 +27,8 @@ def of(name: str, fallback: str) -> str:
     composed = unicodedata.normalize("NFC", name).casefold().translate(_GERMAN)
     plain = unicodedata.normalize("NFKD", composed)
     ascii_only = "".join(character for character in plain if character.isascii())
-    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:MAX_LENGTH].rstrip("-") or fallback
+    # Taking apart may bring capitals: № is No.
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only.casefold()).strip("-")[:MAX_LENGTH].rstrip("-") or fallback
 
 
 def ending_in(base: str, ending: object) -> str:

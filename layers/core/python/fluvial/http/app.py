@@ -124,7 +124,7 @@ class App:
         kept = {}
         if revision is not None:
             kept = {"ETag": f'"{revision}"', "Cache-Control": headers.ASKED_AGAIN}
-            if self.route.method == "GET" and kept["ETag"] in self._header("if-none-match", "").split(", "):
+            if self.route.method == "GET" and _names(self._header("if-none-match", ""), kept["ETag"]):
                 return Response(304, headers=kept)
         text = body.model_dump_json()
         # Lambda wraps the text in JSON, where a character takes up to six bytes; most answers are far below.
@@ -294,6 +294,11 @@ class App:
 
     def _answer_no_route(self, _: Exception) -> Response[str]:
         return self._answer_error(NotFoundError("route", self._event["path"]))
+
+
+def _names(tags: str, tag: str) -> bool:
+    """Whether an If-None-Match names the tag. Weak ones count: who compresses an answer on the way makes them weak."""
+    return tag in {each.strip().removeprefix("W/").replace("*", tag) for each in tags.split(",")}
 
 
 def make_app(api: str, render: Render) -> App:

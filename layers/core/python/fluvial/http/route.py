@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args, get_type_hints
 
 from fluvial import ids
@@ -63,7 +64,7 @@ class Number:
         return int(text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed.
 
@@ -76,10 +77,11 @@ class Route:
     status: int
     also: tuple[int, ...]
     serve: Callable[..., Any]
-    types: dict[str, Any] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "types", get_type_hints(self.serve, include_extras=True))
+    @cached_property
+    def types(self) -> dict[str, Any]:
+        """The types of the function's parameters and of its return; read when first wanted, not at a cold start."""
+        return get_type_hints(self.serve, include_extras=True)
 
     @property
     def answer(self) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticKnownError
 
-from fluvial import clock, multipart
+from fluvial import clock, multipart, slugs
 from fluvial.errors import MAX_SHOWN, InvalidError
 
 
@@ -23,7 +25,7 @@ class Request(BaseModel):
         return self.model_dump_json().encode()
 
 
-File = Annotated[multipart.FilePart, WithJsonSchema({"type": "string", "format": "binary"})]
+File = Annotated[multipart.FilePart, WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})]
 """A part with a file, in a form."""
 
 
@@ -53,8 +55,61 @@ def digits(text: Any) -> Any:
     return text
 
 
-WholeNumber = Annotated[int, BeforeValidator(digits)]
-"""A whole number in a query."""
+WRITTEN_WHOLE = BeforeValidator(digits)
+"""For a whole number in a query. Behind its bounds in `Annotated`: before them, the document would lose them."""
+
+
+def _integral(value: Any) -> Any:
+    """JSON has one kind of number: 8.0 is 8, and some clients write it so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_integral)
+"""For a whole number in a body. Behind its bounds in `Annotated`, as WRITTEN_WHOLE."""
+
+
+class Documented:
+    """Rules that the core checks and words, for the document alone: `Annotated[str, Documented(maxLength=9)]`."""
+
+    def __init__(self, **rules: Any) -> None:
+        self.rules = rules
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), **self.rules}
+
+
+def line(max_length: int, min_length: int = 1) -> Documented:
+    """As `fluvial.text.checked_line`. That it shows something is more than a pattern can say of all of Unicode."""
+    return Documented(minLength=min_length, maxLength=max_length, pattern=LINE)
+
+
+def text(max_length: int) -> Documented:
+    """As `fluvial.text.checked_text`."""
+    return Documented(maxLength=max_length)
+
+
+def one_of(values: Sequence[str]) -> Documented:
+    return Documented(enum=list(values))
+
+
+LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f]*$"
+SLUG = Documented(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", maxLength=slugs.MAX_LENGTH)
+EMAIL = Documented(pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s.\x00-\x1f\x7f]+(\.[^@\s.\x00-\x1f\x7f]+)+$", maxLength=254)
+
+
+@dataclass(frozen=True, slots=True)
+class NotNull:
+    """For a field of a change that may be left out, and that the core refuses to set to null."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = handler(schema)
+        kinds = [kind for kind in found.pop("anyOf") if kind != {"type": "null"}]
+        return {**found, **kinds[0]} if len(kinds) == 1 else {**found, "anyOf": kinds}
+
+
+NOT_NULL = NotNull()
+A_CHANGE = ConfigDict(json_schema_extra={"minProperties": 1})
+"""For a body of which at least one field has to be given."""
 
 
 def parse_time(field: str, text: str) -> int:

@@ -1,0 +1,109 @@
+"""Real things for Schemathesis to find: made over HTTP, their ids set as the examples of the document."""
+
+from __future__ import annotations
+
+import copy
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from tests.stack.conftest import Account
+
+WAIT_SECONDS = 60
+# With the columns of the examples in the document of Fluxjiva.
+CSV = b"channel,spend,revenue\nmail,10.50,30\nweb,20.25,25\n"
+QUERY = {"group_by": ["channel"], "aggregates": [{"function": "sum", "column": "spend", "as": "spent"}]}
+PREFIX = re.compile(r"^\^([a-z]+)_\[")
+
+Document = dict[str, Any]
+Ids = dict[str, str]
+"""An id by the prefix of its kind, or by the name of its parameter."""
+
+
+def made(account: Account) -> Ids:
+    """One thing of each kind, for all APIs: they are windows on the same things."""
+    reference, fluxjiva, codefluss = (account.of(api) for api in ("reference", "fluxjiva", "codefluss"))
+    project = _made(reference, "/projects", {"name": "Kept"})["id"]
+    dataset = reference.upload(CSV, {"project_id": project}).json()
+    source = dataset["id"].replace("data_", "ds_")
+    upload = _made(reference, "/data/uploads", {"project_id": project, "filename": "a.csv", "size": 8})["id"]
+    _until(lambda: reference.get(f"/data/{dataset['id']}").json()["status"] == "ready")
+    analyses = f"/projects/{project}/analyses"
+    analysis = _made(fluxjiva, analyses, {"name": "Kept", "data_source_id": source, "query": QUERY})["data"]["id"]
+    assert fluxjiva.post(f"{analyses}/{analysis}/run").status == 202
+    page = _made(codefluss, f"/projects/{project}/pages", {"title": "Kept", "status": "published"})["data"]["id"]
+    components = [{"id": "c1", "type": "container"}]
+    section = {"type": "text", "content": {"title": "Kept", "components": components}}
+    section_id = _made(codefluss, f"/pages/{page}/sections", section)["data"]["id"]
+    versions = f"/projects/{project}/versions"
+    assert codefluss.post(f"/projects/{project}/publish", {}).status == 202
+    _until(lambda: codefluss.get(f"{versions}/1").json()["data"]["status"] == "ready")
+    link = _made(codefluss, f"{versions}/1/preview", {})["data"]["url"]
+    _until(lambda: fluxjiva.get(f"{analyses}/{analysis}").json()["data"]["status"] == "completed")
+    user = _made(reference, "/users", {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"})["id"]
+    return {
+        "proj": project,
+        "data": dataset["id"],
+        "ds": source,
+        "job": reference.get(f"/data/{dataset['id']}").json()["job_id"],
+        "upl": upload,
+        "an": analysis,
+        "page": page,
+        "sec": section_id,
+        "component_id": "c1",
+        "parentId": page,
+        "user": user,
+        "key": _made(reference, "/keys", {"name": "Kept", "user_id": user})["id"],
+        "wh": _made(reference, "/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"]})["id"],
+        "version": "1",
+        "to": "1",
+        "token": link.split("/preview/")[1].split("/")[0],
+        "path": "index.html",
+        "own_key": reference.get("/keys").json()["data"][-1]["id"],
+    }
+
+
+def with_examples(document: Document, ids: Ids) -> Document:
+    """The document with these ids as its examples. What deletes keeps those of the document, which nothing has."""
+    document = copy.deepcopy(document)
+    for methods in document["paths"].values():
+        for method, operation in methods.items():
+            if method == "delete":
+                continue
+            for parameter in operation.get("parameters", []):
+                if found := _id_of(parameter["name"], parameter["schema"], ids):
+                    parameter["example"] = found
+    for schema in _objects(document["components"]["schemas"]):
+        for name, field in schema.get("properties", {}).items():
+            if isinstance(field, dict) and (found := _id_of(name, field, ids)) and "pattern" in str(field):
+                field["examples"] = [found]
+    return document
+
+
+def _id_of(name: str, schema: Document, ids: Ids) -> str | None:
+    for each in (schema, *schema.get("anyOf", [])):
+        if prefix := PREFIX.match(each.get("pattern", "")):
+            return ids.get(prefix[1])
+    return ids.get(name)
+
+
+def _objects(node: Any) -> Iterator[Document]:
+    if isinstance(node, dict):
+        yield node
+        for each in node.values():
+            yield from _objects(each)
+
+
+def _made(account: Account, path: str, body: object) -> Any:
+    answer = account.post(path, body)
+    assert answer.status == 201, answer.body
+    return answer.json()
+
+
+def _until(done: Any) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
