@@ -115,7 +115,7 @@ def test_an_upload_is_answered_whole_and_stored_with_its_bytes_job_and_event(
     job = jobs.get(caller.account, dataset.job)
     assert job == core_jobs.Job(dataset.job, caller.account, "ingest", {"dataset": dataset.id}, dataset.created)
     shown = {name: value for name, value in data.items() if name != "updated_at"}
-    assert events_of(caller) == [("data.uploaded", shown)]
+    assert events_of(caller) == [("data.uploaded", {**shown, "name": "data.csv"})]
 
 
 def test_bytes_are_kept_as_they_came(aws: dict[str, str], caller: Caller, project: str) -> None:

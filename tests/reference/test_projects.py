@@ -164,7 +164,7 @@ def test_a_bad_parameter_is_refused_by_name(caller: Caller, query: dict[str, str
 @pytest.mark.parametrize(
     ("raw", "field"),
     [
-        ("", None),
+        ("", "name"),
         ("{nope", None),
         ("[]", None),
         ('"text"', None),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from codefluss.errors import PREFIXES
@@ -17,6 +17,7 @@ from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.http import App, Id
 from fluvial.http.wire import LEFT_OUT_IF_NONE, WHOLE, WRITTEN_WHOLE, Documented
 from fluvial.http.wire import Request as AnyRequest
+from fluvial.http.wire import Shape as AnyShape
 from fluvial.paging import Listed
 
 DEFAULT_LIMIT = 20
@@ -46,7 +47,7 @@ AnyList = TypeVar("AnyList", bound="ListAnswer")
 IN_CAMEL_CASE = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
 
 
-class Shape(BaseModel):
+class Shape(AnyShape):
     """A part of an answer."""
 
     model_config = IN_CAMEL_CASE
@@ -125,7 +126,7 @@ class Deleted(Answer):
     data: Gone
 
 
-class ListQuery(BaseModel):
+class ListQuery(AnyShape):
     """Where in a list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), WRITTEN_WHOLE] = DEFAULT_LIMIT

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel
-
 from codefluss.wire.common import PAGE, PROJECT, Answer, Flag, ListAnswer, ListQuery, Order, PageIdText, Request, Shape
 from fluvial import clock, pages
 from fluvial.http.wire import A_CHANGE, NOT_NULL, SLUG, Documented, line, one_of, text
+from fluvial.http.wire import Shape as AnyShape
 
 ROOT = "root"
 
@@ -24,7 +23,7 @@ class PagesQuery(ListQuery):
         return None if self.parentId == ROOT else PAGE.parse(self.parentId, field="parent_id")
 
 
-class DeleteQuery(BaseModel):
+class DeleteQuery(AnyShape):
     recursive: Flag = False
 
 

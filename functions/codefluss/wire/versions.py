@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from codefluss.wire.common import PROJECT, Answer, ListAnswer, Request, Shape
 from fluvial import clock, ids, sites
 from fluvial.http import Number
 from fluvial.http.wire import WRITTEN_WHOLE, text
+from fluvial.http.wire import Shape as AnyShape
 from fluvial.snapshots import Comparison
 
 VersionNumber = Annotated[int, Number("version")]
@@ -19,7 +20,7 @@ class Publish(Request):
     note: Annotated[str, text(sites.MAX_NOTE_LENGTH)] | None = None
 
 
-class CompareQuery(BaseModel):
+class CompareQuery(AnyShape):
     to: Annotated[int, Field(ge=1, le=ids.MAX_ID), WRITTEN_WHOLE]
 
 

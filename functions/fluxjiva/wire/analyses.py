@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel
-
 from fluvial import analyses, clock
-from fluvial.http.wire import A_CHANGE, LEFT_OUT_IF_NONE, NOT_NULL, Documented, Request, line, text
+from fluvial.http.wire import A_CHANGE, LEFT_OUT_IF_NONE, NOT_NULL, Documented, Request, Shape, line, text
 from fluxjiva.wire.common import ANALYSIS, DATA_SOURCE, PROJECT, Meta, PageQuery
 
 Name = Annotated[str, line(analyses.MAX_NAME_LENGTH)]
@@ -34,7 +32,7 @@ class AnalysisUpdate(Request):
         return analyses.Change(frozenset(self.model_fields_set), self.name, self.description, self.query)
 
 
-class LastResult(BaseModel):
+class LastResult(Shape):
     """What the last completed run found; its rows are at `/result`."""
 
     rows: int
@@ -45,7 +43,7 @@ class LastResult(BaseModel):
     completed_at: str
 
 
-class Analysis(BaseModel):
+class Analysis(Shape):
     """An analysis. `status` is created, queued, running, completed or failed."""
 
     id: str
@@ -77,7 +75,7 @@ class Analysis(BaseModel):
         )
 
 
-class AnalysisAnswer(BaseModel):
+class AnalysisAnswer(Shape):
     data: Analysis
 
     @classmethod
@@ -85,14 +83,14 @@ class AnalysisAnswer(BaseModel):
         return cls(data=Analysis.from_core(analysis))
 
 
-class AnalysisList(BaseModel):
+class AnalysisList(Shape):
     """`meta` is there where a page was asked for."""
 
     data: list[Analysis]
     meta: Annotated[Meta | None, LEFT_OUT_IF_NONE] = None
 
 
-class ResultColumn(BaseModel):
+class ResultColumn(Shape):
     name: str
     type: str
 
@@ -108,7 +106,7 @@ class ResultMeta(Meta):
     completed_at: str
 
 
-class ResultPage(BaseModel):
+class ResultPage(Shape):
     """Rows of a result. Integers and decimals are exact: decimals, and sums beyond 64 bits, keep all their digits."""
 
     data: list[dict[str, Any]]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from fluvial import paging
 from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.http import Id
+from fluvial.http.wire import Shape
 from fluxjiva.errors import PREFIXES
 
 DEFAULT_LIMIT = 20
@@ -62,7 +63,7 @@ Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_between("limi
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(_between("offset", 0, MAX_OFFSET))]
 
 
-class Meta(BaseModel):
+class Meta(Shape):
     """Where in a list."""
 
     total: int
@@ -70,7 +71,7 @@ class Meta(BaseModel):
     offset: int
 
 
-class PageQuery(BaseModel):
+class PageQuery(Shape):
     """Where in a list."""
 
     limit: Limit = DEFAULT_LIMIT
@@ -80,7 +81,7 @@ class PageQuery(BaseModel):
         return Meta(total=found.total, limit=self.limit, offset=self.offset)
 
 
-class OrderQuery(BaseModel):
+class OrderQuery(Shape):
     """In which order."""
 
     sort: Annotated[Literal["created_at", "name", "updated_at"], BeforeValidator(_one_of("sort", SORTS))] = "created_at"
@@ -124,12 +125,12 @@ class WholeListQuery(OrderQuery):
         return None
 
 
-class DeletedThing(BaseModel):
+class DeletedThing(Shape):
     id: str
     deleted: Literal[True] = True
 
 
-class Deleted(BaseModel):
+class Deleted(Shape):
     """The answer to a DELETE."""
 
     data: DeletedThing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from fluvial import blobs, clock, datasets, ids
-from fluvial.http.wire import LEFT_OUT_IF_NONE, WHOLE, File, FormRequest, Request, line, one_of
+from fluvial.http.wire import LEFT_OUT_IF_NONE, WHOLE, File, FormRequest, Request, Shape, line, one_of
 from fluxjiva.wire.common import DATA_SOURCE, PROJECT, Meta
 
 Name = Annotated[str, line(datasets.MAX_NAME_LENGTH)]
@@ -31,7 +31,7 @@ class Rename(Request):
     name: Name
 
 
-class DataSource(BaseModel):
+class DataSource(Shape):
     """A data source. `rows` and `columns` are null until its file was read, and `type`, unless the caller named it."""
 
     id: str
@@ -47,14 +47,14 @@ class DataSource(BaseModel):
         return cls(**_fields(dataset))
 
 
-class DataSourceList(BaseModel):
+class DataSourceList(Shape):
     """`meta` is there where a page was asked for."""
 
     data: list[DataSource]
     meta: Annotated[Meta | None, LEFT_OUT_IF_NONE] = None
 
 
-class DataSourceAnswer(BaseModel):
+class DataSourceAnswer(Shape):
     data: DataSource
 
     @classmethod
@@ -62,7 +62,7 @@ class DataSourceAnswer(BaseModel):
         return cls(data=DataSource.from_core(dataset))
 
 
-class Column(BaseModel):
+class Column(Shape):
     """A column: its type, and why it is not another."""
 
     name: str
@@ -89,7 +89,7 @@ class WholeDataSource(DataSource):
     error: str | None
 
 
-class WholeDataSourceAnswer(BaseModel):
+class WholeDataSourceAnswer(Shape):
     data: WholeDataSource
 
     @classmethod
@@ -107,7 +107,7 @@ class WholeDataSourceAnswer(BaseModel):
         return cls(data=source)
 
 
-class UploadTarget(BaseModel):
+class UploadTarget(Shape):
     """Where and how to send the file: multipart/form-data, the fields first, then `file`."""
 
     method: Literal["POST"] = "POST"
@@ -116,7 +116,7 @@ class UploadTarget(BaseModel):
     expires_at: str
 
 
-class Upload(BaseModel):
+class Upload(Shape):
     """An open upload; it becomes the data source with `data_source_id` when it is completed."""
 
     id: str
@@ -125,7 +125,7 @@ class Upload(BaseModel):
     created_at: str
 
 
-class UploadAnswer(BaseModel):
+class UploadAnswer(Shape):
     data: Upload
 
     @classmethod

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel
-
 from fluvial import analyses, clock, datasets, paging, projects
-from fluvial.http.wire import A_CHANGE, LEFT_OUT_IF_NONE, NOT_NULL, Request, line, text
+from fluvial.http.wire import A_CHANGE, LEFT_OUT_IF_NONE, NOT_NULL, Request, Shape, line, text
 from fluxjiva.wire.common import ANALYSIS, DATA_SOURCE, PROJECT, Meta
 
 MAX_INCLUDED = 100
@@ -37,7 +35,7 @@ class ProjectUpdate(Request):
         )
 
 
-class ProjectItem(BaseModel):
+class ProjectItem(Shape):
     """A project in a list."""
 
     id: str
@@ -57,12 +55,12 @@ class ProjectItem(BaseModel):
         )
 
 
-class ProjectsPage(BaseModel):
+class ProjectsPage(Shape):
     data: list[ProjectItem]
     meta: Meta
 
 
-class Project(BaseModel):
+class Project(Shape):
     """A project alone."""
 
     id: str
@@ -84,7 +82,7 @@ class Project(BaseModel):
         )
 
 
-class ProjectAnswer(BaseModel):
+class ProjectAnswer(Shape):
     data: Project
 
     @classmethod
@@ -92,7 +90,7 @@ class ProjectAnswer(BaseModel):
         return cls(data=Project.from_core(project))
 
 
-class IncludedDataSource(BaseModel):
+class IncludedDataSource(Shape):
     """A data source in its project. `type` is null until its file was read, unless the caller named it."""
 
     id: str
@@ -110,7 +108,7 @@ class IncludedDataSource(BaseModel):
         )
 
 
-class IncludedAnalysis(BaseModel):
+class IncludedAnalysis(Shape):
     """An analysis in its project."""
 
     id: str
@@ -135,14 +133,14 @@ class WholeProject(Project):
     analyses: list[IncludedAnalysis]
 
 
-class IncludedMeta(BaseModel):
+class IncludedMeta(Shape):
     """How many there are of what a project includes; the rest is in their lists."""
 
     data_sources: int
     analyses: int
 
 
-class WholeProjectAnswer(BaseModel):
+class WholeProjectAnswer(Shape):
     """`meta` is there only where something was left out."""
 
     data: WholeProject

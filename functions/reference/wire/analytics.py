@@ -6,11 +6,9 @@ import re
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel
-
 from fluvial import clock, ids, usage
 from fluvial.errors import MAX_SHOWN, InvalidError
-from fluvial.http.wire import LEFT_OUT_IF_NONE, Documented, parse_time
+from fluvial.http.wire import LEFT_OUT_IF_NONE, Documented, Shape, parse_time
 
 DEFAULT_DAYS = 30
 # Beyond them nothing was counted, nor will be soon.
@@ -20,7 +18,7 @@ DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOMENT = [{"format": "date"}, {"format": "date-time"}]
 
 
-class UsageQuery(BaseModel):
+class UsageQuery(Shape):
     """From the first to the last day or hour, both of them counted; without any, the last 30 days."""
 
     start_date: Annotated[str, Documented(anyOf=MOMENT)] | None = None
@@ -65,30 +63,30 @@ def _no_date(field: str, text: str, allowed: str) -> InvalidError:
     return InvalidError(field, f"'{field}' must be {allowed}, not '{shown}'.", value=shown, constraint=allowed)
 
 
-class UsageItem(BaseModel):
+class UsageItem(Shape):
     date: str
     api_calls: int
     data_processed: int
     projects_created: int
 
 
-class Summary(BaseModel):
+class Summary(Shape):
     total_api_calls: int
     total_data_processed: int
     total_projects: int
 
 
-class KeyUsage(BaseModel):
+class KeyUsage(Shape):
     key_id: str
     api_calls: int
 
 
-class ApiUsage(BaseModel):
+class ApiUsage(Shape):
     api: str
     api_calls: int
 
 
-class Usage(BaseModel):
+class Usage(Shape):
     """`breakdown` is there where it was asked for: the requests of the whole range by key or by API, most first."""
 
     data: list[UsageItem]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from fluvial import paging
 from fluvial.http import App, Id
-from fluvial.http.wire import WRITTEN_WHOLE, Documented
+from fluvial.http.wire import WRITTEN_WHOLE, Documented, Shape
 from reference.errors import PREFIXES
 
 BASE_PATH = "/v1"
@@ -39,7 +39,7 @@ ProjectIdText = Annotated[str, Documented(pattern=PROJECT.pattern)]
 UserIdText = Annotated[str, Documented(pattern=USER.pattern)]
 
 
-class PageQuery(BaseModel):
+class PageQuery(Shape):
     """Where in a list."""
 
     page: Annotated[int, Field(ge=1, le=10**9), WRITTEN_WHOLE] = 1
@@ -60,19 +60,19 @@ class ListQuery(PageQuery):
         return paging.Order(self.sort.removesuffix("_at"), self.order == "desc")
 
 
-class Pagination(BaseModel):
+class Pagination(Shape):
     total: int
     page: int
     per_page: int
     total_pages: int
 
 
-class Links(BaseModel):
+class Links(Shape):
     next: str | None
     prev: str | None
 
 
-class Page(BaseModel):
+class Page(Shape):
     """A page of a list, as every list of this API answers."""
 
     data: list[Any]
@@ -103,7 +103,7 @@ class Page(BaseModel):
         )
 
 
-class Done(BaseModel):
+class Done(Shape):
     """The answer to a DELETE."""
 
     success: Literal[True] = True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from fluvial import blobs, clock, datasets, ids
-from fluvial.http.wire import WHOLE, File, FormRequest, Request, line, one_of
+from fluvial.http.wire import WHOLE, File, FormRequest, Request, Shape, line, one_of
 from reference.wire.common import Page, ProjectIdText
 
 # For the OpenAPI document: what a file `zip,city` with the row `01067,Dresden` is found to be.
@@ -47,7 +47,7 @@ class UploadOpen(Request):
     format: Format | None = None
 
 
-class UploadTarget(BaseModel):
+class UploadTarget(Shape):
     """Where and how to send the file: multipart/form-data, the fields first, then `file`."""
 
     method: Literal["POST"] = "POST"
@@ -56,7 +56,7 @@ class UploadTarget(BaseModel):
     expires_at: str
 
 
-class Upload(BaseModel):
+class Upload(Shape):
     """An open upload; it becomes the data with `data_id` when it is completed."""
 
     id: str
@@ -80,7 +80,7 @@ class Upload(BaseModel):
         )
 
 
-class DataItem(BaseModel):
+class DataItem(Shape):
     """Uploaded data in a list, and as the answer to an upload. `rows` is null until the file has been read."""
 
     id: str
@@ -102,7 +102,7 @@ class DataPage(Page):
     data: list[DataItem]
 
 
-class Column(BaseModel):
+class Column(Shape):
     """A column: its type, and why it is not another."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [COLUMN]})
@@ -117,7 +117,7 @@ class Column(BaseModel):
     counter_example: dict[str, Any] | None
 
 
-class Source(BaseModel):
+class Source(Shape):
     """What was found about the file, and why it was read so."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [SOURCE]})
@@ -139,7 +139,7 @@ class Source(BaseModel):
         )
 
 
-class Failure(BaseModel):
+class Failure(Shape):
     reason: str
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from fluvial import clock, events, ids
 from fluvial.errors import MAX_SHOWN, InvalidError
-from fluvial.http.wire import WRITTEN_WHOLE, Documented, parse_time
+from fluvial.http.wire import WRITTEN_WHOLE, Documented, Shape, parse_time
 from reference.wire.common import DEFAULT_PER_PAGE, MAX_PER_PAGE
 
 EVENT_ID = re.compile(rf"{ids.EVENT}_[{ids.ALPHABET}]{{{ids.SPELLING_LENGTH}}}[0-9a-f]{{10}}")
 SINCE = [{"format": "date-time"}, {"pattern": f"^{EVENT_ID.pattern}$"}]
 
 
-class LogQuery(BaseModel):
+class LogQuery(Shape):
     """Where in the log: behind an event, or from a time on. A log grows at its end, so it has no pages by number."""
 
     since: Annotated[str, Documented(anyOf=SINCE)] | None = None
@@ -34,7 +34,7 @@ class LogQuery(BaseModel):
         return events.position(parse_time("since", self.since))
 
 
-class Event(BaseModel):
+class Event(Shape):
     id: str
     type: str
     created_at: str
@@ -45,7 +45,7 @@ class Event(BaseModel):
         return cls(id=event.id, type=event.type, created_at=clock.iso(event.created), data=event.data)
 
 
-class Log(BaseModel):
+class Log(Shape):
     """A stretch of the log; `next` is the `since` of what follows."""
 
     data: list[Event]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
 from fluvial import clock, ids, jobs
+from fluvial.http.wire import Shape
 
 # What a job names in its inputs and outputs, as this API calls and spells it; a number has no prefix.
 NAMED: dict[str, tuple[str, str | None]] = {
@@ -16,7 +15,7 @@ NAMED: dict[str, tuple[str, str | None]] = {
 }
 
 
-class Job(BaseModel):
+class Job(Shape):
     id: str
     kind: str
     state: str

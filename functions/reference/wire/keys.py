@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from fluvial import clock, ids, keys, roles
-from fluvial.http.wire import WHOLE, Documented, Request, line, one_of, parse_time
+from fluvial.http.wire import WHOLE, Documented, Request, Shape, line, one_of, parse_time
 from reference.wire.common import PROJECT, USER, Page, ProjectIdText, UserIdText
 
 
@@ -33,7 +33,7 @@ class KeyRoll(Request):
     grace_seconds: Annotated[int, Field(ge=0, le=keys.MAX_GRACE_SECONDS), WHOLE] = keys.DEFAULT_GRACE_SECONDS
 
 
-class Key(BaseModel):
+class Key(Shape):
     id: str
     name: str
     type: str

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel
-
 from fluvial import clock, ids, projects
-from fluvial.http.wire import A_CHANGE, NOT_NULL, Documented, Request, line, text
+from fluvial.http.wire import A_CHANGE, NOT_NULL, Documented, Request, Shape, line, text
 from reference.wire.common import Page
 
 Name = Annotated[str, line(projects.MAX_NAME_LENGTH)]
@@ -32,7 +30,7 @@ class ProjectUpdate(Request):
         return projects.Change(frozenset(self.model_fields_set), self.name, self.description, self.settings)
 
 
-class ProjectItem(BaseModel):
+class ProjectItem(Shape):
     """A project in a list."""
 
     id: str
@@ -56,7 +54,7 @@ class ProjectsPage(Page):
     data: list[ProjectItem]
 
 
-class Project(BaseModel):
+class Project(Shape):
     """A project alone."""
 
     id: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
+from fluvial.http.wire import Shape
 
 
-class Status(BaseModel):
+class Status(Shape):
     status: Literal["operational", "degraded"]
     version: str
     timestamp: str

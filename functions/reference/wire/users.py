@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel
-
 from fluvial import accounts, clock, ids, roles
-from fluvial.http.wire import A_CHANGE, EMAIL, Request, line, one_of
+from fluvial.http.wire import A_CHANGE, EMAIL, Request, Shape, line, one_of
 from reference.wire.common import Page
 
 Name = Annotated[str, line(accounts.MAX_NAME_LENGTH)]
@@ -32,7 +30,7 @@ class RoleUpdate(Request):
     role: Role
 
 
-class Member(BaseModel):
+class Member(Shape):
     """A user as the others of the account see them."""
 
     id: str
@@ -50,7 +48,7 @@ class MembersPage(Page):
     data: list[Member]
 
 
-class User(BaseModel):
+class User(Shape):
     """The user of the key: exactly the document's fields."""
 
     id: str

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel
-
 from fluvial import clock, deliveries, events, ids, signing, webhooks
-from fluvial.http.wire import A_CHANGE, Documented, Request, one_of
+from fluvial.http.wire import A_CHANGE, Documented, Request, Shape, one_of
 from reference.wire.common import Page
 
 Url = Annotated[str, Documented(format="uri", pattern="^[Hh][Tt][Tt][Pp][Ss]?://")]
@@ -33,7 +31,7 @@ class EndpointUpdate(Request):
         return webhooks.Change(self.url, self.events, self.secret, self.enabled)
 
 
-class Endpoint(BaseModel):
+class Endpoint(Shape):
     id: str
     url: str
     events: list[str]
@@ -61,7 +59,7 @@ class EndpointsPage(Page):
     data: list[Endpoint]
 
 
-class Attempt(BaseModel):
+class Attempt(Shape):
     at: str
     status: int | None
     error: str | None
@@ -69,7 +67,7 @@ class Attempt(BaseModel):
     body: str
 
 
-class Delivery(BaseModel):
+class Delivery(Shape):
     id: str
     event_id: str
     event_type: str

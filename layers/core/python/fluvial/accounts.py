@@ -181,8 +181,9 @@ def invite(
     No mail is sent: whoever listens to the event can send one.
     """
     moment = now()
+    checked_email(email)
     invited_name = checked_line("name", _name_of(email) if name is None else name, MAX_NAME_LENGTH)
-    user = User(0, caller.account, checked_email(email), invited_name, checked_role(role), moment, moment)
+    user = User(0, caller.account, email, invited_name, checked_role(role), moment, moment)
     if not user.managed_by(caller):
         raise _owners_only()
     for _ in range(UPDATE_ATTEMPTS):

@@ -11,9 +11,8 @@ The signature is the contract: what it names is read, checked and handed over, a
 is made of the same signatures (see `route`).
 """
 
-from aws_lambda_powertools.event_handler import Response
-
 from fluvial.http.app import App, Render, make_app
+from fluvial.http.response import Response
 from fluvial.http.route import Id, Number, Route
 
 __all__ = ["App", "Id", "Number", "Render", "Response", "Route", "make_app"]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from pydantic import BaseModel, ValidationError
 
 from fluvial import clock, idempotency, limits, multipart
@@ -19,6 +18,7 @@ from fluvial.config import settings
 from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError
 from fluvial.http import headers
 from fluvial.http.refusals import exact, invalid
+from fluvial.http.response import Response
 from fluvial.http.route import NOT_IN_THE_PATH, Route
 from fluvial.http.wire import Request
 from fluvial.log import log, write_line
@@ -36,7 +36,6 @@ JSON = "application/json"
 # Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
 LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
 REVISION = re.compile(r'(?:W/)?"([0-9]{1,15})"')
-GREEDY = re.compile(r"\{\w+\+\}")
 MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
 
 
@@ -51,9 +50,10 @@ class App:
         self.window: limits.Window | None = None
         self._caller: Caller | None = None
         self._said: Request | None = None
-        self._resolver = APIGatewayRestResolver()
-        self._resolver.exception_handler(Exception)(self._answer_error)
-        self._resolver.not_found(self._answer_no_route)
+        self._event: dict[str, Any] = {}
+        self._headers: dict[str, str] = {}
+        # API Gateway says which route it matched, so there is nothing left to match.
+        self._served: dict[tuple[str, str], Route] = {}
 
     def get(
         self, path: str, scope: str | None, *, status: int = 200, also: tuple[int, ...] = ()
@@ -73,16 +73,19 @@ class App:
     def delete(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
         return self._register("DELETE", path, scope, status)
 
-    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def __call__(self, event: dict[str, Any], _: object) -> dict[str, Any]:
         """Answers one request."""
         started = time.perf_counter()
         self.window = self._caller = self._said = None
-        answer = self._resolver.resolve(event, context)
-        answered = {**headers.common(settings().allowed_origin), **answer["multiValueHeaders"]}
+        self._event = event
+        self._headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        try:
+            response = self._dispatch(event["httpMethod"], event["resource"])
+        except Exception as error:
+            response = self._answer_error(error)
+        answer = response.wire(headers.common(settings().allowed_origin))
+        answered = answer["multiValueHeaders"]
         answered["X-Request-Id"] = [self.request_id]
-        answer["multiValueHeaders"] = answered
-        # A gateway wants a text, also where there is none.
-        answer["body"] = answer["body"] or ""
         if self.window:
             for name, value in self.window.headers(clock.now()).items():
                 answered[name] = [value]
@@ -92,7 +95,7 @@ class App:
             api=self.api,
             method=event["httpMethod"],
             route=event["resource"],
-            status=answer["statusCode"],
+            status=response.status,
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
         return answer
@@ -114,7 +117,11 @@ class App:
             return settings().base_url
         context, path = self._event["requestContext"], self._event["path"]
         base_path = str(context.get("path", path)).removesuffix(path)
-        return f"https://{self._header('host', context.get('domainName'))}{base_path}"
+        return f"https://{self.header('host', context.get('domainName'))}{base_path}"
+
+    def header(self, name: str, default: Any = None) -> Any:
+        """A header of the request; `name` in lower case."""
+        return self._headers.get(name, default)
 
     def answer(self, body: Shown, *, revision: int | None = None) -> Response[Shown]:
         """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut.
@@ -124,7 +131,7 @@ class App:
         kept = {}
         if revision is not None:
             kept = {"ETag": f'"{revision}"', "Cache-Control": headers.ASKED_AGAIN}
-            if self.route.method == "GET" and _names(self._header("if-none-match", ""), kept["ETag"]):
+            if self.route.method == "GET" and _names(self.header("if-none-match", ""), kept["ETag"]):
                 return Response(304, headers=kept)
         text = body.model_dump_json()
         # Lambda wraps the text in JSON, where a character takes up to six bytes; most answers are far below.
@@ -147,7 +154,7 @@ class App:
 
         For `spell` see `idempotency.Once`.
         """
-        key = self._header("idempotency-key")
+        key = self.header("idempotency-key")
         if key is None:
             return self.answer(show(make(None)))
         caller, event = self._caller, self._event
@@ -184,16 +191,16 @@ class App:
         def register(serve: Serve) -> Serve:
             route = Route(method, path, scope, status, also, serve)
             self.routes.append(route)
-            # The resolver's own parameters end at a slash.
-            pattern = GREEDY.sub(".+", path).replace("{", "<").replace("}", ">")
-
-            @self._resolver.route(pattern, method)
-            def answer(**in_path: str) -> Response[Any]:
-                return self._serve(route, in_path)
-
+            self._served[method, path] = route
             return serve
 
         return register
+
+    def _dispatch(self, method: str, path: str) -> Response[Any]:
+        route = self._served.get((method, path))
+        if route is None:
+            raise NotFoundError("route", self._event["path"])
+        return self._serve(route, self._event.get("pathParameters") or {})
 
     def _serve(self, route: Route, in_path: Mapping[str, str]) -> Response[Any]:
         self.route = route
@@ -213,8 +220,7 @@ class App:
             elif name == "expected":
                 arguments[name] = self._expected()
             elif name not in NOT_IN_THE_PATH:
-                text = in_path[name] if name in in_path else self._event["pathParameters"][name]
-                arguments[name] = route.path_value(name, text)
+                arguments[name] = route.path_value(name, in_path[name])
         answer: Response[Any] = route.serve(**arguments)
         return answer
 
@@ -236,7 +242,7 @@ class App:
         """The JSON body, whatever its label says: some clients of these APIs send none or a wrong one."""
         try:
             # Nothing stands for an object without fields, so that a request with optional ones needs no body.
-            text = self._resolver.current_event.decoded_body or "{}"
+            text = self._bytes().decode() or "{}"
             found = model.model_validate_json(text, strict=True)
         except UnicodeDecodeError as error:
             raise InvalidError(None, f"The body is not valid UTF-8: {error.reason} at byte {error.start}.") from error
@@ -255,9 +261,7 @@ class App:
             raise invalid(error) from error
 
     def _form(self, model: type[Request]) -> Request:
-        body = self._event.get("body") or ""
-        raw = base64.b64decode(body) if self._event.get("isBase64Encoded") else body.encode()
-        form = multipart.parse(raw, self._header("content-type", ""))
+        form = multipart.parse(self._bytes(), self.header("content-type", ""))
         try:
             found = model.model_validate({**form.fields, **form.files})
         except ValidationError as error:
@@ -267,7 +271,7 @@ class App:
 
     def _expected(self) -> int | None:
         """The revision that the caller wants to change, by If-Match; None where any will do."""
-        given = self._header("if-match", "*")
+        given = self.header("if-match", "*")
         if given == "*":
             return None
         found = REVISION.fullmatch(given)
@@ -276,13 +280,9 @@ class App:
             raise InvalidError("If-Match", f"'If-Match' must be {allowed}.", value=given[:100], constraint=allowed)
         return int(found[1])
 
-    def _header(self, name: str, default: Any = None) -> Any:
-        return self._resolver.current_event.headers.get(name, default)
-
-    @property
-    def _event(self) -> dict[str, Any]:
-        event: dict[str, Any] = self._resolver.current_event.raw_event
-        return event
+    def _bytes(self) -> bytes:
+        body = self._event.get("body") or ""
+        return base64.b64decode(body) if self._event.get("isBase64Encoded") else body.encode()
 
     def _answer_error(self, error: Exception) -> Response[str]:
         if not isinstance(error, FluvialError):
@@ -291,9 +291,6 @@ class App:
         retry_after = getattr(error, "retry_after_seconds", None)
         more = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return Response(status, JSON, json.dumps(body, ensure_ascii=False), more)
-
-    def _answer_no_route(self, _: Exception) -> Response[str]:
-        return self._answer_error(NotFoundError("route", self._event["path"]))
 
 
 def _names(tags: str, tag: str) -> bool:

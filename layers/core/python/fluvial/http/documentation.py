@@ -12,10 +12,10 @@ from pathlib import Path
 from string import Template
 
 import aws_lambda_powertools
-from aws_lambda_powertools.event_handler import Response
 
 from fluvial.errors import NotFoundError
 from fluvial.http.app import App, Render, make_app
+from fluvial.http.response import Response
 
 OWN = Path(__file__).with_name("page")
 SWAGGER_UI = Path(aws_lambda_powertools.__file__).with_name("event_handler") / "openapi" / "swagger_ui"
@@ -54,7 +54,7 @@ def documentation_app(api: str, render: Render, document: Path) -> App:
         """The OpenAPI document, as it is; a 304 to whoever has it."""
         text, etag = _tagged(document)
         kept = {"Cache-Control": SHORTLY, "ETag": etag}
-        if etag in app._header("if-none-match", ""):
+        if etag in app.header("if-none-match", ""):
             return Response(304, headers=kept)
         return Response(200, "application/json", text, kept)
 
@@ -74,7 +74,7 @@ def documentation_app(api: str, render: Render, document: Path) -> App:
     return app
 
 
-def _safe(kept: str) -> dict[str, str | list[str]]:
+def _safe(kept: str) -> dict[str, str]:
     return {"Cache-Control": kept, "Content-Security-Policy": POLICY}
 
 

@@ -15,7 +15,16 @@ from fluvial import clock, multipart, slugs
 from fluvial.errors import MAX_SHOWN, InvalidError
 
 
-class Request(BaseModel):
+class Shape(BaseModel):
+    """A part of a request or an answer.
+
+    Its validator is built when it is first used: a cold start pays for what its request needs, and not for a group.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Request(Shape):
     """A body. Unknown fields are refused: what a caller sends is never silently dropped."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
