@@ -19,7 +19,7 @@ from local import aws, localise, server
 from local.state import LocalError
 
 ARTIFACTS_BUCKET = "local-artifacts"
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 240
 
 LOCAL_PARAMETERS = {"Local": "true"}
 """What every local stack is created with, as far as the template has parameters of these names."""
