@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 240
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def test_a_bad_parameter_is_refused_by_name(account: Account, path: str, field: 
 @pytest.mark.parametrize(
     ("method", "path", "body", "field"),
     [
-        ("POST", "/projects", b"", None),
+        ("POST", "/projects", b"", "name"),
         ("POST", "/projects", b"{nope", None),
         ("POST", "/projects", b"[]", None),
         ("POST", "/projects", b'"name"', None),
