@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from codefluss import components, pages, preview, sections, versions
+from codefluss import components, pages, preview, sections
 from codefluss import documentation as codefluss_documentation
 from codefluss import projects as codefluss_projects
-from fluvial import ids
+from codefluss import versions as codefluss_versions
+from fluvial import datasets, ids
+from fluvial import exports as core_exports
+from fluvial import projects as core_projects
 from fluvial import webhooks as core_webhooks
 from fluvial.aws import client
 from fluvial.caller import Caller
@@ -20,7 +23,21 @@ from fluxjiva import analyses
 from fluxjiva import data_sources as fluxjiva_data_sources
 from fluxjiva import documentation as fluxjiva_documentation
 from fluxjiva import projects as fluxjiva_projects
-from reference import analytics, data, documentation, events, jobs, keys, projects, rows, status, users, webhooks
+from reference import (
+    analytics,
+    data,
+    documentation,
+    events,
+    exports,
+    jobs,
+    keys,
+    projects,
+    rows,
+    status,
+    users,
+    versions,
+    webhooks,
+)
 from tests import factories
 from tests.contract.client import multipart
 from tests.factories import request
@@ -82,16 +99,20 @@ def measure(resources: dict[str, str]) -> dict[str, Measured]:
 
 
 def of_reference(resources: dict[str, str]) -> Measured:
-    """For an account with one project, one dataset that is ready, one key and one endpoint."""
+    """For an account with one project, one dataset that is ready, an export of it, one key and one endpoint."""
     caller = factories.new_caller()
     project = factories.new_project(caller)
     dataset = factories.new_dataset(caller, project, CSV)
-    Pipeline(resources).settle()
+    pipeline = Pipeline(resources)
+    pipeline.settle()
+    export = core_exports.create(caller, dataset.id, core_exports.Wanted("csv"))
+    pipeline.settle()
+    meter = Meter(caller)
+    _versions(meter, resources, project)
     endpoint = core_webhooks.create(caller, url="http://127.0.0.1:9/", events=["*"])
     of_project = {"id": ids.spell(ids.PROJECT, project.id)}
     of_data = {"id": ids.spell(ids.DATASET, dataset.id)}
     of_endpoint = {"id": ids.spell(ids.ENDPOINT, endpoint.id)}
-    meter = Meter(caller)
     call = meter.call
 
     call(status.handler, "GET", "/status")
@@ -113,6 +134,10 @@ def of_reference(resources: dict[str, str]) -> Measured:
     call(data.handler, "GET", "/data/{id}", path=of_data)
     call(rows.handler, "GET", "/data/{id}/rows", path=of_data)
     call(rows.handler, "GET", "/data/{id}/rejects", path=of_data)
+    call(data.handler, "GET", "/data/{id}/profile", path=of_data)
+    call(exports.handler, "POST", "/data/{id}/exports", path=of_data, body={"format": "csv"})
+    of_export = {**of_data, "export_id": ids.spell(ids.EXPORT, export.id)}
+    call(exports.handler, "GET", "/data/{id}/exports/{export_id}", path=of_export)
     call(data.handler, "DELETE", "/data/{id}", path={"id": uploaded["id"]})
     call(webhooks.handler, "GET", "/webhooks")
     made = call(webhooks.handler, "POST", "/webhooks", body={"url": "http://127.0.0.1:9/", "events": ["*"]})
@@ -234,7 +259,7 @@ def of_codefluss(resources: dict[str, str]) -> Measured:
     call(handler, "POST", f"{base}/{{component_id}}/move", path=of_component, body={"parentId": None})
     call(handler, "DELETE", f"{base}/{{component_id}}", path=of_component)
 
-    handler, base = versions.handler, "/projects/{project_id}/versions"
+    handler, base = codefluss_versions.handler, "/projects/{project_id}/versions"
     of_version = {**of_project, "version": "1"}
     for _ in range(2):
         call(handler, "POST", "/projects/{project_id}/publish", path=of_project)
@@ -270,6 +295,32 @@ def _name(operation: str, arguments: dict[str, Any]) -> str:
     if operation == "TransactWriteItems":
         return f"TransactWriteItems({len(arguments['TransactItems'])})"
     return operation
+
+
+def _versions(meter: Meter, resources: dict[str, str], project: core_projects.Project) -> None:
+    """The routes of versions, for data with one record that was rejected."""
+    pipeline, call = Pipeline(resources), meter.call
+    dataset = factories.new_dataset(meter.caller, project, b"a,b\n1,2\n3\n")
+    pipeline.settle()
+    of_data = {"id": ids.spell(ids.DATASET, dataset.id)}
+    call(versions.handler, "POST", "/data/{id}/versions", path=of_data, **_form(mode="append"))
+    pipeline.settle()
+    call(versions.handler, "GET", "/data/{id}/versions", path=of_data)
+    of_version = {**of_data, "number": "2"}
+    call(versions.handler, "GET", "/data/{id}/versions/{number}", path=of_version)
+    call(rows.handler, "GET", "/data/{id}/versions/{number}/rows", path=of_version)
+    call(rows.handler, "GET", "/data/{id}/versions/{number}/rejects", path={**of_data, "number": "1"})
+    call(versions.handler, "POST", "/data/{id}/undo", path=of_data, body={})
+    call(versions.handler, "PUT", "/data/{id}", path=of_data, body={"drift": "reject"})
+    replayed = {"version": 1, "rows": [{"a": "3", "b": "4"}]}
+    call(versions.handler, "POST", "/data/{id}/rejects/replay", path=of_data, body=replayed)
+    pipeline.settle()
+    call(versions.handler, "POST", "/data/{id}/reparse", path=of_data, body={"options": {"header": False}})
+    pipeline.settle()
+    upload, _ = datasets.open_upload(meter.caller, project_id=project.id, filename="data.csv", size=len(CSV))
+    client("s3").put_object(Bucket=resources["Bucket"], Key=upload.incoming, Body=CSV)
+    wanted = {"upload_id": ids.spell(ids.UPLOAD, upload.id), "mode": "replace"}
+    call(versions.handler, "POST", "/data/{id}/versions/upload", path=of_data, body=wanted)
 
 
 def _form(**fields: str) -> dict[str, Any]:

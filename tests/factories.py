@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from fluvial import accounts, clock, datasets, keys, projects
+from fluvial import accounts, clock, dataset_versions, datasets, jobs, keys, projects
 from fluvial.caller import Caller
 from fluvial.store import api_keys
 
@@ -43,6 +43,17 @@ def new_project(caller: Caller, name: str = "A project") -> projects.Project:
 
 def new_dataset(caller: Caller, project: projects.Project, data: bytes = b"a,b\n1,2\n") -> datasets.Dataset:
     return datasets.receive(caller, project_id=project.id, filename="data.csv", data=data)
+
+
+def end_import(
+    job: jobs.Job, dataset: datasets.Dataset, *, failure: str | None = None, now: clock.Now = clock.now
+) -> bool:
+    """Ends the first import of a dataset, as a worker would that found one row, or as failed."""
+    version = dataset_versions.first(dataset, dataset.account)
+    if failure is not None:
+        return dataset_versions.fail(job, dataset, version, failure, now=now)
+    found = dataset_versions.Found(1, 0, 1, "csv", "0" * 64, {"insert": 1}, {}, "x/")
+    return dataset_versions.finish(job, dataset, version, found, now=now)
 
 
 def request(

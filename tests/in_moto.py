@@ -39,6 +39,7 @@ def stack(data_plane: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
                 "FLUVIAL_BUS": "fluvial-events",
                 "FLUVIAL_DELIVER_QUEUE_URL": resources["DeliverQueue"],
                 "FLUVIAL_INGEST_QUEUE_URL": resources["IngestQueue"],
+                "FLUVIAL_EXPORT_QUEUE_URL": resources["ExportQueue"],
                 "FLUVIAL_PUBLISH_SITE_QUEUE_URL": resources["PublishSiteQueue"],
                 "FLUVIAL_ANALYSE_QUEUE_URL": resources["AnalyseQueue"],
                 "FLUVIAL_USAGE_PLANS": ",".join(f"{name}={id}" for name, id in plans.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fluvial import datasets
+from fluvial import datasets, profiles
 from fluvial.caller import Caller
 from fluvial.http import Response, make_app
 from reference.errors import render
@@ -52,6 +52,12 @@ def get_data(caller: Caller, id: common.DataId) -> Response[shapes.Data]:
     """Data with its columns: their types, and why they are what they are."""
     dataset = datasets.get(caller, id)
     return app.answer(shapes.Data.whole(dataset, datasets.manifest(dataset)))
+
+
+@app.get("/data/{id}/profile", "data:read")
+def get_profile(caller: Caller, id: common.DataId, query: shapes.ProfileQuery) -> Response[shapes.DataProfile]:
+    """What the columns of data are like: nulls, different values, bounds, means, quantiles, the most frequent."""
+    return app.answer(shapes.DataProfile.from_core(profiles.get(caller, id, columns=query.to_core())))
 
 
 @app.delete("/data/{id}", "data:write")

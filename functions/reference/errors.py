@@ -31,6 +31,7 @@ TABLE: dict[type[FluvialError], tuple[int, str]] = {
 PREFIXES = {
     "project": ids.PROJECT,
     "dataset": ids.DATASET,
+    "export": ids.EXPORT,
     "key": ids.KEY,
     "upload": ids.UPLOAD,
     "endpoint": ids.ENDPOINT,

@@ -8,14 +8,15 @@ from fluvial.http import Response, make_app
 from reference.errors import render
 from reference.wire import common
 from reference.wire import data as shapes
+from reference.wire.versions import VersionNumber
 
 app = make_app("reference", render)
 
 
 @app.get("/data/{id}/rows", "data:read")
-def list_rows(caller: Caller, id: common.DataId, query: common.PageQuery) -> Response[shapes.RowsPage]:
-    """The rows of data in the order of the source, with every value as it was there."""
-    found = rows.page(caller, id, offset=query.offset, limit=query.per_page)
+def list_rows(caller: Caller, id: common.DataId, query: shapes.RowsQuery) -> Response[shapes.RowsPage]:
+    """The rows of data with every value as it was in the source, and in its order unless another is asked for."""
+    found = rows.page(caller, id, offset=query.offset, limit=query.per_page, selection=query.to_core())
     return app.answer(_page(found, query, id, "rows"))
 
 
@@ -24,6 +25,24 @@ def list_rejects(caller: Caller, id: common.DataId, query: common.PageQuery) -> 
     """The records that could not be read: line, column, cause and raw text."""
     found = rows.rejects_page(caller, id, offset=query.offset, limit=query.per_page)
     return app.answer(_page(found, query, id, "rejects"))
+
+
+@app.get("/data/{id}/versions/{number}/rows", "data:read")
+def list_version_rows(
+    caller: Caller, id: common.DataId, number: VersionNumber, query: shapes.RowsQuery
+) -> Response[shapes.RowsPage]:
+    """The rows of one version of data, as they were then and stay."""
+    found = rows.page(caller, id, version=number, offset=query.offset, limit=query.per_page, selection=query.to_core())
+    return app.answer(_page(found, query, id, f"versions/{number}/rows"))
+
+
+@app.get("/data/{id}/versions/{number}/rejects", "data:read")
+def list_version_rejects(
+    caller: Caller, id: common.DataId, number: VersionNumber, query: common.PageQuery
+) -> Response[shapes.RowsPage]:
+    """The records of one import that were rejected: line, column, cause and raw text."""
+    found = rows.rejects_page(caller, id, version=number, offset=query.offset, limit=query.per_page)
+    return app.answer(_page(found, query, id, f"versions/{number}/rejects"))
 
 
 def _page(found: rows.Rows, query: common.PageQuery, id: int, what: str) -> shapes.RowsPage:

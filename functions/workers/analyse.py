@@ -121,11 +121,12 @@ def _fetched(manifest: Manifest, location: str, folder: Path, *, deadline: float
         raise AnalysisFailedError(f"The data takes {size} bytes; at most {MAX_PARTS_BYTES} can be analysed.")
     folder.mkdir()
     files = []
-    for part in manifest.parts:
+    for number, part in enumerate(manifest.parts):
         if time.monotonic() > deadline:
             raise AnalysisFailedError(TOO_SLOW)
-        files.append(folder / part.file)
-        blobs.fetch(location + part.file, files[-1])
+        # Parts of several versions may have one name.
+        files.append(folder / f"{number}.parquet")
+        blobs.fetch(part.key(location), files[-1])
     return files
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, bus, clock, datasets, ids, jobs, sites
+from fluvial import analyses, bus, clock, dataset_versions, datasets, exports, ids, jobs, sites
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
+from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as stored_datasets
+from fluvial.store import exports as stored_exports
 from fluvial.store import jobs as stored_jobs
 from workers.messages import parse_job
 
@@ -31,11 +33,12 @@ def _fail(message: dict[str, Any]) -> None:
 
 def _fail_ingest(job: jobs.Job) -> None:
     dataset = stored_datasets.get(job.account, job.inputs["dataset"])
-    if dataset is None:
+    version = stored_versions.get(job.account, job.inputs["dataset"], job.inputs["version"])
+    if dataset is None or version is None:
         stored_jobs.cancel(job, "The dataset was deleted.", now=clock.now())
     else:
         reason = "The file could not be processed: the work on it stopped without an answer again and again."
-        datasets.fail(job, dataset, reason)
+        dataset_versions.fail(job, dataset, version, reason)
 
 
 def _fail_analysis(job: jobs.Job) -> None:
@@ -45,6 +48,15 @@ def _fail_analysis(job: jobs.Job) -> None:
     else:
         reason = "The analysis could not be run: the work on it stopped without an answer again and again."
         analyses.fail(job, analysis, reason)
+
+
+def _fail_export(job: jobs.Job) -> None:
+    export = stored_exports.get(job.account, job.inputs["dataset"], job.inputs["export"])
+    if export is None:
+        stored_jobs.cancel(job, "The data was deleted.", now=clock.now())
+    else:
+        reason = "The export could not be made: the work on it stopped without an answer again and again."
+        exports.fail(job, export, reason)
 
 
 def _fail_publish_site(job: jobs.Job) -> None:
@@ -57,6 +69,7 @@ def _fail_publish_site(job: jobs.Job) -> None:
 HOW: dict[str, Callable[[jobs.Job], None]] = {
     datasets.INGEST: _fail_ingest,
     analyses.ANALYSIS: _fail_analysis,
+    exports.EXPORT: _fail_export,
     sites.PUBLISH_SITE: _fail_publish_site,
 }
 """By kind of job."""

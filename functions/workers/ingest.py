@@ -1,28 +1,36 @@
-"""An uploaded file -> version 1 of its dataset.
+"""A file that was taken in -> the next version of its dataset, or the reason why there is none.
 
-At least once, and the outcome exactly once: dataset, job and event change in one transaction that only the holder of
-the job's lease can make. A worker that dies leaves a lease behind; its message comes back after it. One that dies
+At least once, and the outcome exactly once: dataset, version, job and event change in one transaction that only the
+holder of the job's lease can make. Each run writes under a prefix of its own, and what readers see is the version
+before until that transaction. A worker that dies leaves a lease behind; its message comes back after it. One that dies
 again and again is ended by fail_job.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fluvial import blobs, bus, clock, datasets, ids, jobs
+from fluvial import blobs, bus, clock, dataset_versions, datasets, ids, jobs, reading
 from fluvial.config import settings
+from fluvial.dataset_versions import Found, Version
 from fluvial.engine.ingest import ingest
-from fluvial.engine.manifest import Manifest
-from fluvial.errors import UnreadableFileError
+from fluvial.engine.manifest import Manifest, Part
+from fluvial.engine.matching import Base, Incoming
+from fluvial.engine.merge import Merge, Plan, Wish, created
+from fluvial.errors import InvalidError
 from fluvial.log import write_line
+from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as store
 from fluvial.store import jobs as stored_jobs
 from workers.messages import parse_job
+from workers.profiling import add_profile
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
+MERGE_MEMORY_MB = 800
 OVERTAKEN = "overtaken"
 
 
@@ -56,55 +64,111 @@ def _run(message: dict[str, Any]) -> None:
 
 def _ingest(job: jobs.Job) -> str:
     dataset = store.get(job.account, job.inputs["dataset"])
-    if dataset is None:
+    version = stored_versions.get(job.account, job.inputs["dataset"], job.inputs["version"])
+    if dataset is None or version is None:
         stored_jobs.cancel(job, "The dataset was deleted.", now=clock.now())
         return "cancelled"
-    source = blobs.source(dataset.account, dataset.id)
-    if blobs.size(source) is None:
-        blobs.copy(dataset.incoming, source)
+    # The file of a dry run is not kept: nothing is made of it.
+    if version.incoming is not None and not version.dry_run and blobs.size(version.source) is None:
+        blobs.copy(version.incoming, version.source)
     if job.attempt > 1:
         # The run before this one died: its lease has ended, and its function's time-out lies before that.
         blobs.delete_all(blobs.runs(dataset.account, dataset.id, job.id))
     location = blobs.version(dataset.account, dataset.id, job.id, job.attempt)
-    outcome = _make_version(job, dataset, source, location)
+    outcome = _make_version(job, dataset, version, location)
     if outcome == OVERTAKEN:
-        _clean_up(dataset, source, location)
-    else:
-        blobs.delete(dataset.incoming)
+        _clean_up(dataset, version, location)
+    elif version.incoming is not None:
+        if outcome == "unchanged":
+            blobs.delete(version.source)
+        blobs.delete(version.incoming)
     return outcome
 
 
-def _make_version(job: jobs.Job, dataset: datasets.Dataset, source: str, location: str) -> str:
+def _make_version(job: jobs.Job, dataset: datasets.Dataset, version: Version, location: str) -> str:
     """Reads the source into Parquet parts and ends the job; returns how it ended."""
     with tempfile.TemporaryDirectory() as folder:
-        raw, out = Path(folder, "source"), Path(folder, "out")
-        out.mkdir()
-        blobs.fetch(source, raw)
         try:
-            manifest = ingest(raw, out, filename=dataset.filename, format=dataset.format)
-        except UnreadableFileError as error:
-            ended = datasets.fail(job, dataset, str(error))
-            return "failed" if ended else OVERTAKEN
+            read = _read(version, Path(folder))
+            current = stored_versions.get(dataset.account, dataset.id, dataset.version) if dataset.version else None
+            if dataset_versions.repeats(version, current, read.manifest.source_sha256):
+                return "unchanged" if dataset_versions.same(job, dataset, version) else OVERTAKEN
+            plan, manifest, out = _merged(dataset, version, read, Path(folder))
+        except InvalidError as error:
+            return "failed" if dataset_versions.fail(job, dataset, version, str(error)) else OVERTAKEN
+        described = plan.described()
+        counts, changes = described["counts"], described["schema"]
+        if manifest is None:
+            ended = dataset_versions.planned(job, dataset, version, counts, changes)
+            return "planned" if ended else OVERTAKEN
+        add_profile(manifest, out)
         _store(manifest, out, location)
-    ended = datasets.finish(
-        job,
-        dataset,
+    found = Found(
         rows=manifest.rows,
         rejected=manifest.rejected,
         columns=len(manifest.columns),
         format=manifest.format,
+        sha256=manifest.source_sha256,
+        counts=counts,
+        changes=changes,
         location=location,
     )
-    return "succeeded" if ended else OVERTAKEN
+    return "succeeded" if dataset_versions.finish(job, dataset, version, found) else OVERTAKEN
 
 
-def _clean_up(dataset: datasets.Dataset, source: str, location: str) -> None:
+def _read(version: Version, folder: Path) -> Incoming:
+    """The source, read into parts as if it were alone."""
+    raw, parts = folder / "source", folder / "read"
+    parts.mkdir()
+    blobs.fetch(str(version.incoming) if version.dry_run and version.incoming else version.source, raw)
+    lines: list[Callable[[int], int | None]] = []
+    manifest = ingest(
+        raw,
+        parts,
+        filename=version.filename,
+        format=version.format,
+        options=reading.parse(version.options),
+        on_lines=lines.append,
+    )
+    raw.unlink()
+    return Incoming(manifest, parts, *lines)
+
+
+def _merged(
+    dataset: datasets.Dataset, version: Version, read: Incoming, folder: Path
+) -> tuple[Plan, Manifest | None, Path]:
+    """What the file does to the dataset, the new version's manifest (None of a dry run), and where its files lie."""
+    if dataset.location is None:
+        return created(read.manifest), None if version.dry_run else read.manifest, read.folder
+    location, base, out = dataset.location, folder / "base", folder / "out"
+    base.mkdir()
+    out.mkdir()
+
+    def fetch(part: Part) -> Path:
+        path = base / part.key(location).replace("/", "_")
+        if not path.exists():
+            blobs.fetch(part.key(location), path)
+        return path
+
+    manifest = Manifest.from_json(blobs.get(location + datasets.MANIFEST))
+    with Merge(
+        Base(manifest, location, base, fetch),
+        read,
+        Wish(version.mode, version.key, version.drift),
+        temp=folder,
+        out=out,
+        memory_limit_mb=MERGE_MEMORY_MB,
+    ) as merge:
+        return merge.plan(), None if version.dry_run else merge.write(), out
+
+
+def _clean_up(dataset: datasets.Dataset, version: Version, location: str) -> None:
     """Another worker has the job, or the dataset was deleted meanwhile: what this run made belongs to nobody."""
     blobs.delete_all(location)
-    if store.get(dataset.account, dataset.id) is None:
+    if version.incoming is not None and store.get(dataset.account, dataset.id) is None:
         # It may have been swept before this run copied the source.
-        blobs.delete(source)
-        blobs.delete(dataset.incoming)
+        blobs.delete(version.source)
+        blobs.delete(version.incoming)
 
 
 def _store(manifest: Manifest, out: Path, location: str) -> None:

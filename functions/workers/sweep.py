@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, blobs, bus, datasets, ids, pages, sites
+from fluvial import analyses, blobs, bus, datasets, exports, ids, pages, sites
 from fluvial.events import Event
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
+from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as stored_datasets
 from workers.messages import parse_event, parse_id
 
@@ -40,7 +41,9 @@ def _sweep_project(event: Event) -> None:
 def _sweep_dataset(event: Event) -> None:
     dataset_id = parse_id(ids.DATASET, event.data["id"])
     blobs.delete_all(blobs.versions(event.account, dataset_id))
-    blobs.delete(blobs.source(event.account, dataset_id))
+    blobs.delete_all(blobs.sources(event.account, dataset_id))
+    stored_versions.forget(event.account, dataset_id)
+    exports.sweep(event.account, dataset_id)
 
 
 def _sweep_analysis(event: Event) -> None:

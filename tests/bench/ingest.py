@@ -1,6 +1,6 @@
-"""Time and peak memory of an ingest against DuckDB's own COPY of the same CSV, in interleaved child processes.
+"""Time and peak memory of an ingest against DuckDB's own COPY of the same file, in interleaved child processes.
 
-    python tests/bench/ingest.py [--rows 1000000] [--runs 3]
+    python tests/bench/ingest.py [--rows 1000000] [--runs 3] [--formats csv,gz,ndjson,json,parquet]
 
 The plain COPY detects and converts without checking, which changes 0000007 to 7; ours checks every cell. Peak
 memory is each child's maximum resident set, the interpreter and DuckDB's library included.
@@ -21,8 +21,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "layers" / "core" / "python"
+# How DuckDB reads and writes each; a further format is one line here. A JSON document is at most 64 MiB for us.
+READERS = {
+    "csv": "read_csv('{}')", "gz": "read_csv('{}')", "ndjson": "read_json('{}', format = 'newline_delimited')",
+    "json": "read_json('{}', format = 'array', maximum_object_size = 67108864)", "parquet": "read_parquet('{}')",
+}  # fmt: skip
+WRITERS = {
+    "gz": "FORMAT csv, COMPRESSION gzip", "ndjson": "FORMAT json", "json": "FORMAT json, ARRAY true",
+    "parquet": "FORMAT parquet",
+}  # fmt: skip
+MOST_ROWS = {"json": 200_000}
 MEMORY_LIMIT_MB = 200
 THREADS = 2
+KINDS = {"ours": "ingest", "plain": "plain COPY", "zstd": "plain COPY, zstd"}
 
 
 def generate(path: Path, rows: int) -> None:
@@ -56,7 +67,8 @@ def child(kind: str, source: Path, out: Path) -> None:
         out.mkdir()
         connection = duckdb.connect(config={"threads": THREADS})
         suffix = " (COMPRESSION zstd)" if kind == "zstd" else ""
-        connection.execute(f"COPY (SELECT * FROM read_csv('{source}')) TO '{out}/x.parquet'{suffix}")
+        reader = READERS[source.suffix[1:]].format(source)
+        connection.execute(f"COPY (SELECT * FROM {reader}) TO '{out}/x.parquet'{suffix}")
     seconds = time.perf_counter() - started
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
@@ -71,40 +83,61 @@ def child(kind: str, source: Path, out: Path) -> None:
     )
 
 
+def convert(source: Path, format_: str) -> Path:
+    """The generated table in another format, by DuckDB; of text only, so that codes keep their zeros."""
+    import duckdb
+
+    if format_ == "csv":
+        return source
+    target = source.with_suffix(f".{format_}")
+    rows = f"SELECT * FROM read_csv('{source}', all_varchar = {format_ == 'gz'}) LIMIT {MOST_ROWS.get(format_, 10**9)}"
+    duckdb.execute(f"COPY ({rows}) TO '{target}' ({WRITERS[format_]})")
+    return target
+
+
+def measure(source: Path, runs: int, temp: Path) -> dict[str, list[dict[str, float]]]:
+    """What every kind of run took, in turn, so that a busy machine is busy for all of them."""
+    seen: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+    for run in range(runs):
+        for kind in KINDS:
+            with tempfile.TemporaryDirectory(dir=temp) as out:
+                command = [sys.executable, __file__, "--child", kind, str(source), f"{out}/{run}"]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+            seen[kind].append(json.loads(done.stdout))
+    return seen
+
+
+def report(format_: str, seen: dict[str, list[dict[str, float]]]) -> None:
+    """Times, memory, and ratios of runs that followed each other."""
+    for kind, label in KINDS.items():
+        seconds = statistics.median(run["seconds"] for run in seen[kind])
+        cpu = statistics.median(run["cpu_seconds"] for run in seen[kind])
+        peak = max(run["peak_mb"] for run in seen[kind])
+        print(f"  {label}: {seconds:.2f} s, {cpu:.2f} s of CPU, peak {peak:.0f} MB")
+    for other in ("plain", "zstd"):
+        for what, word in (("seconds", "time"), ("cpu_seconds", "CPU")):
+            ratios = [ours[what] / one[what] for ours, one in zip(seen["ours"], seen[other], strict=True)]
+            print(f"  {format_}: {word} ratio ingest / {KINDS[other]}: {statistics.median(ratios):.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--formats", default="csv")
     parser.add_argument("--child", nargs=3, metavar=("KIND", "SOURCE", "OUT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         kind, source, out = arguments.child
         child(kind, Path(source), Path(out))
         return
-    kinds = ("ours", "plain", "zstd")
-    seen: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as temp:
-        source = Path(temp) / "table.csv"
-        generate(source, arguments.rows)
-        print(f"{arguments.rows} rows x 12 columns, {source.stat().st_size / 1e6:.0f} MB, {THREADS} threads")
-        for run in range(arguments.runs):
-            for kind in kinds:
-                with tempfile.TemporaryDirectory(dir=temp) as out:
-                    command = [sys.executable, __file__, "--child", kind, str(source), f"{out}/{run}"]
-                    done = subprocess.run(command, check=True, capture_output=True, text=True)
-                seen[kind].append(json.loads(done.stdout))
-    seconds = {kind: statistics.median(run["seconds"] for run in runs) for kind, runs in seen.items()}
-    for kind, label in (("ours", "ingest"), ("plain", "plain COPY"), ("zstd", "plain COPY, zstd")):
-        peak = max(run["peak_mb"] for run in seen[kind])
-        cpu = statistics.median(run["cpu_seconds"] for run in seen[kind])
-        print(f"{label}: {seconds[kind]:.2f} s, {cpu:.2f} s of CPU, peak {peak:.0f} MB")
-    ratios = [ours["seconds"] / plain["seconds"] for ours, plain in zip(seen["ours"], seen["plain"], strict=True)]
-    print(f"time ratio ingest / plain COPY: {statistics.median(ratios):.2f} (median of {len(ratios)} pairs)")
-    cpu_ratios = [
-        ours["cpu_seconds"] / plain["cpu_seconds"] for ours, plain in zip(seen["ours"], seen["plain"], strict=True)
-    ]
-    print(f"CPU ratio ingest / plain COPY: {statistics.median(cpu_ratios):.2f} (median; steadier on a busy machine)")
-    print(f"time ratio ingest / plain COPY with zstd: {seconds['ours'] / seconds['zstd']:.2f}")
+        table = Path(temp) / "table.csv"
+        generate(table, arguments.rows)
+        for format_ in arguments.formats.split(","):
+            path = convert(table, format_)
+            print(f"{format_}: {path.stat().st_size / 1e6:.0f} MB, 12 columns, {THREADS} threads")
+            report(format_, measure(path, arguments.runs, Path(temp)))
 
 
 if __name__ == "__main__":

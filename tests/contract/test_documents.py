@@ -25,7 +25,7 @@ FIRST_POLL_SECONDS = 0.05
 LAST_POLL_SECONDS = 1.0
 
 ID = r"[0-9a-hjkmnp-tv-z]{11}"
-PREFIXES = ("an", "data", "ds", "job", "key", "page", "proj", "sec", "upl", "user", "wh")
+PREFIXES = ("an", "data", "ds", "exp", "job", "key", "page", "proj", "sec", "upl", "user", "wh")
 PATTERNS = {
     **{prefix: rf"{prefix}_{ID}" for prefix in PREFIXES},
     "evt": rf"evt_{ID}[0-9a-f]{{10}}",

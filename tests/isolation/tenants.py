@@ -17,7 +17,7 @@ from moto.dynamodb import dynamodb_backends
 from moto.s3 import s3_backends
 
 from codefluss.wire.common import parse_cursor, spell_cursor
-from fluvial import analyses, clock, datasets, ids, keys, pages, previews, sections, sites, webhooks
+from fluvial import analyses, clock, datasets, exports, ids, keys, pages, previews, sections, sites, webhooks
 from fluvial.caller import Caller
 from local.openapi import apis
 from tests import factories, in_moto
@@ -53,7 +53,9 @@ def absent(beside: Kinds | None = None) -> Kinds:
     after = parse_cursor(beside["project_cursor"]) + 1 if beside else 3
     event = beside["evt"][:-1] + ("0" if beside["evt"][-1] != "0" else "1") if beside else ids.spell(ids.EVENT, 3)
     page, section, project = (ids.spell(prefix, 3) for prefix in (ids.PAGE, ids.SECTION, ids.PROJECT))
-    spelled = {prefix: ids.spell(prefix, 3) for prefix in ("proj", "data", "ds", "an", "upl", "job", "key", "user")}
+    spelled = {
+        prefix: ids.spell(prefix, 3) for prefix in ("proj", "data", "ds", "an", "exp", "upl", "job", "key", "user")
+    }
     return {
         **spelled,
         "wh": ids.spell(ids.ENDPOINT, 3),
@@ -84,6 +86,7 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
         caller, project_id=project.id, name=mark, dataset_id=dataset.id, query={**ANALYSIS, "group_by": ["city"]}
     )
     analyses.run(caller, analysis.id)
+    export = exports.create(caller, dataset.id, exports.Wanted("csv"))
     pipeline.settle()
     upload, _ = datasets.open_upload(caller, project_id=project.id, filename=f"{mark}.csv", size=len(FILE))
     s3 = boto3.client("s3")
@@ -122,6 +125,7 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
         ids.DATASET: dataset.id,
         "ds": dataset.id,
         ids.ANALYSIS: analysis.id,
+        ids.EXPORT: export.id,
         ids.UPLOAD: upload.id,
         ids.JOB: dataset.job,
         ids.KEY: key.id,

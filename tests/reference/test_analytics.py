@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluvial import clock, datasets, ids, jobs, limits, projects, usage
+from fluvial import clock, ids, jobs, limits, projects, usage
 from fluvial.caller import Caller
 from fluvial.limits import Policy
 from fluvial.store import keys, table, windows
@@ -75,11 +75,9 @@ def ingest(caller: Caller, project: projects.Project, data: bytes, moment: int, 
     job = jobs.claim(caller.account, dataset.job, lease_milliseconds=clock.MINUTE)
     assert job is not None
     if fails:
-        assert datasets.fail(job, dataset, "No.", now=lambda: moment)
+        assert factories.end_import(job, dataset, failure="No.", now=lambda: moment)
     else:
-        assert datasets.finish(
-            job, dataset, rows=1, rejected=0, columns=1, format="csv", location="x/", now=lambda: moment
-        )
+        assert factories.end_import(job, dataset, now=lambda: moment)
 
 
 def test_use_is_counted_by_day_and_summed_up(caller: Caller) -> None:
@@ -149,9 +147,7 @@ def test_a_file_that_failed_and_an_ingest_that_lost_its_lease_process_nothing(ca
     assert first is not None
     assert second is not None
     for job, ends in ((first, False), (second, True), (second, False)):
-        made = datasets.finish(
-            job, dataset, rows=1, rejected=0, columns=1, format="csv", location="x/", now=lambda: moment
-        )
+        made = factories.end_import(job, dataset, now=lambda: moment)
         assert made is ends
     _, body = get(caller, start_date=DAY, end_date=DAY)
     assert body["data"] == [item(DAY, data_processed=8)]

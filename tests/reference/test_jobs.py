@@ -41,7 +41,7 @@ def test_a_queued_job_is_answered_whole(caller: Caller, dataset: datasets.Datase
             "ended_at": None,
             "attempt": 0,
             "reason": None,
-            "inputs": {"data_id": ids.spell(ids.DATASET, dataset.id)},
+            "inputs": {"data_id": ids.spell(ids.DATASET, dataset.id), "version": 1},
             "outputs": {},
         },
     )
@@ -54,14 +54,14 @@ def test_a_job_tells_its_attempt_its_times_and_how_it_ended(caller: Caller, data
     _, running = get(caller, dataset.job)
     assert (running["state"], running["attempt"], running["started_at"]) == ("running", 1, clock.iso(start))
     assert running["ended_at"] is None
-    assert datasets.fail(job, dataset, "The file has no rows.", now=lambda: start + clock.SECOND)
+    assert factories.end_import(job, dataset, failure="The file has no rows.", now=lambda: start + clock.SECOND)
     _, ended = get(caller, dataset.job)
     assert ended == {
         **running,
         "state": "failed",
         "ended_at": clock.iso(start + clock.SECOND),
         "reason": "The file has no rows.",
-        "outputs": {"data_id": ids.spell(ids.DATASET, dataset.id)},
+        "outputs": {"data_id": ids.spell(ids.DATASET, dataset.id), "version": 1},
     }
 
 

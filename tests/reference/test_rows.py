@@ -113,16 +113,18 @@ def test_an_ingested_file_is_ready_with_its_source_kept_and_its_upload_gone(
     assert [(column["name"], column["type"]) for column in shown["columns"]] == [("a", "integer"), ("b", "integer")]
     assert shown["source"]["rows"] == shown["rows"] + shown["rejected_rows"]
     assert (shown["source"]["format"], shown["failure"]) == ("csv", None)
-    source = blobs.source(caller.account, dataset.id)
+    source = blobs.source(caller.account, dataset.id, dataset.job)
     assert blobs.get(source) == data
     prefix = blobs.version(caller.account, dataset.id, dataset.job, 1)
     names = ["manifest.json", "part-00000.parquet", "rejects.ndjson"]
     assert objects(aws) == [*(prefix + name for name in names), source]
     job = stored_jobs.get(caller.account, dataset.job)
     assert job is not None
-    assert (job.state, job.attempt, job.outputs) == ("succeeded", 1, {"dataset": dataset.id})
+    assert (job.state, job.attempt, job.outputs) == ("succeeded", 1, {"dataset": dataset.id, "version": 1})
     assert [type for type, _ in events_of(caller)] == ["project.created", "data.uploaded", "data.processed"]
-    assert events_of(caller)[-1][1] == dataset.described()
+    counts = {"insert": 1, "update": 0, "skip": 0, "delete": 0, "reject": 1}
+    made = {"version": 1, "mode": "create", "counts": counts}
+    assert events_of(caller)[-1][1] == {**dataset.described(), **made}
 
 
 def test_exact_numbers_survive(aws: dict[str, str], caller: Caller) -> None:
@@ -209,7 +211,7 @@ def test_a_file_that_cannot_be_read_fails_with_a_reason_and_leaves_no_rows(
     assert (job.state, job.reason) == ("failed", reason)
     assert [type for type, _ in events_of(caller)] == ["project.created", "data.uploaded", "data.failed"]
     assert events_of(caller)[-1][1]["failure"] == {"reason": reason}
-    assert objects(aws) == [blobs.source(caller.account, dataset.id)]
+    assert objects(aws) == [blobs.source(caller.account, dataset.id, dataset.job)]
 
 
 def test_a_file_without_a_header_gets_names_and_keeps_every_row(aws: dict[str, str], caller: Caller) -> None:

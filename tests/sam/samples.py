@@ -28,6 +28,7 @@ IDS = {
     "publishing": 243362103214091,
     "page": 243362205200401,
     "section": 243362205200402,
+    "export": 243362103214083,
 }
 TEXTS = {
     "event": "evt_06xar5t900j7c1f0a93d2",

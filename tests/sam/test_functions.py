@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fluvial import analyses, aws, config, ids, previews, sites
+from fluvial import analyses, aws, config, exports, ids, previews, sites
 from fluvial.caller import Caller
 from fluvial.store.keys import number
 from local import server
@@ -132,6 +132,18 @@ def test_rows_are_read_from_parquet(sam: Sam, account: Account, csv: Path) -> No
     assert status == 200
     assert [(row["station"], row["level_cm"]) for row in body["data"]] == [("Cuxhaven", 512), ("Husum", 498)]
     assert body["pagination"] == {"total": 2, "page": 1, "per_page": 2, "total_pages": 1}
+
+
+@of("reference.exports.handler")
+def test_an_export_is_asked_for(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("reference.exports.handler", **account.ids, **made))
+
+    assert (status, body["format"], body["status"]) == (202, "csv", "queued")
+    assert body["data_id"] == ids.spell(ids.DATASET, made["dataset"])
+    assert account.client.get(f"/data/{body['data_id']}/exports/{body['id']}")["version"] == 1
 
 
 @of("reference.webhooks.handler")
@@ -442,6 +454,22 @@ def test_an_analysis_gets_its_result(
 
     assert analyses.get(caller, analysis.id).status == "completed"
     assert analyses.result(caller, analysis.id, offset=0, limit=10).items == [{"highest": 512}]
+
+
+@of("workers.export.handler")
+def test_an_export_gets_its_file(
+    sam: Sam, account: Account, csv: Path, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+    caller = core_on_emulator(account)
+    # XLSX takes what the engine's layer has beside DuckDB.
+    queued = exports.create(caller, made["dataset"], exports.Wanted("xlsx"))
+
+    assert sam.invoke("workers.export.handler", **account.ids, export=queued.job) == NOTHING_FAILED
+
+    found = exports.get(caller, made["dataset"], queued.id)
+    assert (found.status, found.rows) == ("completed", 2)
 
 
 @of("workers.fail_job.handler")

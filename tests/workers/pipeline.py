@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from workers import analyse, deliver, fail_job, fan_out, ingest, publish, publish_site, sweep
+from workers import analyse, deliver, export, fail_job, fan_out, ingest, publish, publish_site, sweep
 
 
 class Died(BaseException):
@@ -46,12 +46,14 @@ class Pipeline:
             self.stream(),
             self.drain("IngestQueue", ingest.handler),
             self.drain("AnalyseQueue", analyse.handler),
+            self.drain("ExportQueue", export.handler),
             self.drain("PublishSiteQueue", publish_site.handler),
             self.drain("FanOutQueue", fan_out.handler),
             self.drain("DeliverQueue", deliver.handler),
             self.drain("SweepQueue", sweep.handler),
             self.drain("IngestDeadLetters", fail_job.handler),
             self.drain("AnalyseDeadLetters", fail_job.handler),
+            self.drain("ExportDeadLetters", fail_job.handler),
             self.drain("PublishSiteDeadLetters", fail_job.handler),
         ]
         return any(busy)

@@ -10,10 +10,25 @@ from typing import Any
 
 import pytest
 
-from fluvial import analyses, blobs, clock, datasets, deliveries, events, ids, outbound, projects, webhooks
+from fluvial import (
+    analyses,
+    blobs,
+    clock,
+    dataset_versions,
+    datasets,
+    deliveries,
+    events,
+    exports,
+    ids,
+    imports,
+    outbound,
+    projects,
+    webhooks,
+)
 from fluvial import aws as aws_clients
 from fluvial.aws import client
 from fluvial.caller import Caller
+from fluvial.imports import Import
 from fluvial.store import keys, table
 from tests import factories
 from tests.workers.pipeline import Died, Pipeline, own_client
@@ -135,6 +150,66 @@ def test_an_ingest_survives_a_death_at_any_call(aws: dict[str, str], crash: Cras
     assert sum(item["data_processed"] for item in used) == len(CSV) * (1 + 2 * calls)
 
 
+IMPORTS = [
+    Import("append"),
+    Import("upsert", ["code"]),
+    Import("delete", ["code"]),
+    Import("replace"),
+    Import("upsert", ["code"], dry_run=True),
+]
+
+
+@pytest.mark.parametrize("wanted", IMPORTS, ids=lambda wanted: f"{wanted.mode}{'-dry' * wanted.dry_run}")
+def test_an_import_survives_a_death_at_any_call_and_readers_see_the_old_or_the_new(
+    aws: dict[str, str], crash: Crash, time: Clock, caller: Caller, wanted: Import
+) -> None:
+    project = factories.new_project(caller)
+    pipeline = Pipeline(aws)
+    dataset = factories.new_dataset(caller, project, CSV)
+    pipeline.settle()
+    before = datasets.get(caller, dataset.id)
+
+    def start() -> dataset_versions.Version:
+        if datasets.get(caller, dataset.id).version > 1:
+            dataset_versions.point(caller, dataset.id, 1)
+        return imports.add(caller, dataset.id, wanted, filename="next.csv", data=b"code,n\n007,3\n009,4\n")
+
+    expected = start()
+    calls = count_calls(crash, pipeline.settle)
+    expected = dataset_versions.get(caller, dataset.id, expected.number)
+    assert calls >= 12
+    for number, when in itertools.product(range(calls), ("before", "after")):
+        version = start()
+        was = datasets.get(caller, dataset.id)
+        events_before = events_of(caller)
+        crash.arm(number, when)
+        pipeline.settle()
+        crash.countdown = None
+        seen = datasets.get(caller, dataset.id)
+        assert (seen.version, seen.location) in (
+            (1, before.location),
+            (version.number, blobs.version(caller.account, dataset.id, version.job, 1)),
+        ), (number, when)
+        settle_after_deaths(pipeline, time)
+        found = dataset_versions.get(caller, dataset.id, version.number)
+        assert (found.status, found.counts, found.rows) == (expected.status, expected.counts, expected.rows)
+        current = datasets.get(caller, dataset.id)
+        assert (current.importing, current.status) == (None, "ready"), (number, when)
+        assert current.version == (was.version if wanted.dry_run else version.number), (number, when)
+        told = {} if wanted.dry_run else {"data.processed": 1}
+        assert events_of(caller) - events_before == told, (number, when)
+        # Of every version its parts, rejects and manifest, once: nothing of a run that died is left.
+        runs = {key.split("/")[3].split("-")[0] for key in keys_under(aws, "datasets/")}
+        folders = {key.rsplit("/", 1)[0] for key in keys_under(aws, "datasets/")}
+        assert len(runs) == len(folders), (number, when)
+    assert pipeline.deaths >= 2 * (calls - 1)
+
+
+def keys_under(resources: dict[str, str], prefix: str) -> list[str]:
+    listed = own_client("s3").list_objects_v2(Bucket=resources["Bucket"], Prefix=prefix)
+    return [item["Key"] for item in listed.get("Contents", [])]
+
+
 def test_an_analysis_survives_a_death_at_any_call(
     aws: dict[str, str], crash: Crash, time: Clock, caller: Caller
 ) -> None:
@@ -165,6 +240,33 @@ def test_an_analysis_survives_a_death_at_any_call(
         assert events_of(caller) - events_before == {"analysis.created": 1, "analysis.completed": 1}, (number, when)
         # One part and one summary each: nothing of a run that died is left.
         assert Counter(objects(aws))["analyses"] == 2 * (analyses_before + 1), (number, when)
+    assert pipeline.deaths >= 2 * (calls - 1)
+
+
+def test_an_export_survives_a_death_at_any_call(aws: dict[str, str], crash: Crash, time: Clock, caller: Caller) -> None:
+    pipeline = Pipeline(aws)
+    dataset = factories.new_dataset(caller, factories.new_project(caller), CSV)
+    pipeline.settle()
+
+    def new_export() -> exports.Export:
+        return exports.create(caller, dataset.id, exports.Wanted("csv"))
+
+    new_export()
+    calls = count_calls(crash, pipeline.settle)
+    assert calls >= 9
+    for exports_before, (number, when) in enumerate(itertools.product(range(calls), ("before", "after")), start=1):
+        events_before = events_of(caller)
+        made = new_export()
+        crash.arm(number, when)
+        pipeline.settle()
+        crash.countdown = None
+        settle_after_deaths(pipeline, time)
+        found = exports.get(caller, dataset.id, made.id)
+        assert (found.status, found.rows) == ("completed", 2), (number, when)
+        assert blobs.get(found.file or "") == b"code,n\n007,1\n008,2\n", (number, when)
+        assert events_of(caller) - events_before == {"export.completed": 1}, (number, when)
+        # One file each: nothing of an attempt that died is left.
+        assert Counter(objects(aws))["exports"] == exports_before + 1, (number, when)
     assert pipeline.deaths >= 2 * (calls - 1)
 
 

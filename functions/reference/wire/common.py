@@ -24,14 +24,16 @@ DATA = Id("dataset", PREFIXES["dataset"])
 ENDPOINT = Id("endpoint", PREFIXES["endpoint"])
 KEY = Id("key", PREFIXES["key"])
 PROJECT = Id("project", PREFIXES["project"])
+UPLOAD = Id("upload", PREFIXES["upload"])
 USER = Id("user", PREFIXES["user"])
 
 DataId = Annotated[int, DATA]
+ExportId = Annotated[int, Id("export", PREFIXES["export"])]
 EndpointId = Annotated[int, ENDPOINT]
 JobId = Annotated[int, Id("job", PREFIXES["job"])]
 KeyId = Annotated[int, KEY]
 ProjectId = Annotated[int, PROJECT]
-UploadId = Annotated[int, Id("upload", PREFIXES["upload"])]
+UploadId = Annotated[int, UPLOAD]
 UserId = Annotated[int, USER]
 
 # Ids in bodies, as text until the core is asked: an absent thing and a text that is no id are answered alike.

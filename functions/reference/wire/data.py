@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from fluvial import blobs, clock, datasets, ids
+from fluvial import blobs, clock, datasets, ids, profiles, selections
 from fluvial.http.wire import WHOLE, File, FormRequest, Request, Shape, line, one_of
-from reference.wire.common import Page, ProjectIdText
+from reference.wire.common import Page, PageQuery, ProjectIdText
 
 # For the OpenAPI document: what a file `zip,city` with the row `01067,Dresden` is found to be.
 SOURCE: dict[str, Any] = {
@@ -164,8 +164,79 @@ class Data(DataItem):
         )
 
 
+class ProfileQuery(Shape):
+    """Of which columns; without, of all."""
+
+    columns: Annotated[
+        str | None, Field(description='Names with commas between them; one that has a comma stands in "quotes".')
+    ] = None
+
+    def to_core(self) -> tuple[str, ...] | None:
+        return selections.of_text(self.columns, None, None).columns
+
+
+class Frequent(Shape):
+    value: Any
+    count: int
+
+
+class ColumnProfile(Shape):
+    """Values are spelled as in rows, texts cut to 100 characters. Null is what means nothing, or was not computed.
+
+    `distinct_exact` and `quantiles_exact` say whether these are; `complete` whether all was computed.
+    """
+
+    name: str
+    type: str
+    complete: bool
+    nulls: int
+    distinct: int | None
+    distinct_exact: bool | None
+    min: Any
+    max: Any
+    sum: Any
+    mean: Any
+    quantiles: dict[str, Any] | None
+    quantiles_exact: bool | None
+    top: list[Frequent] | None
+    examples: list[Any] | None
+    min_length: int | None
+    max_length: int | None
+
+
+class DataProfile(Shape):
+    """What the columns of a version of the data are like."""
+
+    version: int
+    rows: int
+    columns: list[ColumnProfile]
+
+    @classmethod
+    def from_core(cls, profile: profiles.Profile) -> DataProfile:
+        columns = [ColumnProfile(**column) for column in profile.columns]
+        return cls(version=profile.version, rows=profile.rows, columns=columns)
+
+
+class RowsQuery(PageQuery):
+    """Which rows and columns, and in which order."""
+
+    columns: Annotated[
+        str | None, Field(description='Names with commas between them; one that has a comma stands in "quotes".')
+    ] = None
+    filter: Annotated[
+        str | None,
+        Field(description='Conditions as JSON text: [{"column": "city", "operator": "eq", "value": "Bonn"}].'),
+    ] = None
+    sort: Annotated[
+        str | None, Field(description="Names with commas between them, a - before one that is sorted descending.")
+    ] = None
+
+    def to_core(self) -> selections.Selection:
+        return selections.of_text(self.columns, self.filter, self.sort)
+
+
 class RowsPage(Page):
-    """Rows of a version of the data, in the order of the source."""
+    """Rows of a version of the data, in the order of the source unless another was asked for."""
 
     data: list[dict[str, Any]]
     version: int

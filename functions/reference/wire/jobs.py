@@ -9,6 +9,7 @@ from fluvial.http.wire import Shape
 NAMED: dict[str, tuple[str, str | None]] = {
     "analysis": ("analysis_id", ids.ANALYSIS),
     "dataset": ("data_id", ids.DATASET),
+    "export": ("export_id", ids.EXPORT),
     "number": ("version", None),
     "project": ("project_id", ids.PROJECT),
     "version": ("version", None),

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fluvial import queries
-from fluvial.engine import analysis, load
+from fluvial.engine import analysis, conditions, load
 from fluvial.engine.analysis import AnalysisFailedError, run
 from fluvial.engine.load import identifier
 from fluvial.engine.manifest import Column
@@ -425,7 +425,7 @@ def test_a_part_that_is_too_large_for_a_page_fails_with_its_size(parts: Any, mon
 
 
 def test_a_query_is_stopped_when_its_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis, "INTERRUPTED_EVERY_SECONDS", 0.001)
+    monkeypatch.setattr(conditions, "INTERRUPTED_EVERY_SECONDS", 0.001)
     path = tmp_path / "part.parquet"
     duckdb.connect().execute(f"COPY (SELECT range AS a, hash(range)::VARCHAR AS b FROM range(3000000)) TO '{path}'")
     query = queries.parse({"group_by": ["b", "a"], "aggregates": [{"function": "median", "column": "a", "as": "m"}]})

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fluvial.engine.ingest import ingest
 from fluvial.engine.json_text import _DECODER, Members, compact
 from fluvial.engine.limits import Limits
+from fluvial.engine.options import Options
 from fluvial.engine.rows import locate, read_page, read_rejects
 from fluvial.errors import UnreadableFileError
 
@@ -151,7 +152,9 @@ def value_of(cell: object, column) -> object:
         return json.loads(cell)
     if column.type == "text" and column.reason != "the source has strings":
         return json.loads(cell)
-    return Decimal(cell) if column.type.startswith("decimal") else cell
+    if not column.type.startswith("decimal"):
+        return cell
+    return Decimal(cell) if column.type.endswith(",0)") else float(cell)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
@@ -245,3 +248,18 @@ def test_parquet_cut_in_its_data_is_refused(tmp_path):
     data = file.read_bytes()
     with pytest.raises(UnreadableFileError, match=r"damaged|cannot be read"):
         take(tmp_path, data[:200] + b"\xff" * 3000 + data[3200:])
+
+
+def test_objects_become_columns_where_the_caller_says_so(tmp_path):
+    data = '{"a":{"b":1,"c":{"d":[1,2]},"e":{}},"f":"x"}\n{"a":{"b":2},"f":"y"}\n{"a.b":3,"a":{"b":4}}\n{"a":5}\n'
+    (tmp_path / "s").write_text(data)
+    manifest = ingest(tmp_path / "s", tmp_path / "out", filename="s", options=Options(flatten=True))
+    part = manifest.parts[0]
+    assert read_page([(tmp_path / "out" / part.file, 0, part.rows)], manifest.columns) == [
+        {"a.b": 1, "a.c.d": "[1,2]", "a.e": "{}", "f": "x", "a": None},
+        {"a.b": 2, "a.c.d": None, "a.e": None, "f": "y", "a": None},
+        {"a.b": None, "a.c.d": None, "a.e": None, "f": None, "a": 5},
+    ]
+    assert [one["cause"] for one in read_rejects(tmp_path / "out" / "rejects.ndjson", 0, 9)] == [
+        "a key that occurs twice"
+    ]

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import time
+import zipfile
 import zlib
 
 import pytest
@@ -24,6 +26,15 @@ def refused(tmp_path, data: bytes, *, fmt: str | None = None, **limits: int) -> 
     return str(caught.value)
 
 
+def package(name: str = "x", first: str = "[Content_Types].xml") -> bytes:
+    """An Office package with two parts."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(first, "")
+        archive.writestr(name, "")
+    return out.getvalue()
+
+
 PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000, mtime=0)
 
 
@@ -40,10 +51,15 @@ PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000, mtime=0)
         (b"\x7fELF" + b"\x02\0\0\0\0\0\0>A" * 100, "The file is binary, not a table in text form; export it as CSV."),
         ("a,b\n1,2\n".encode("utf-16-le"), "The file looks like UTF-16 without a byte order mark; save it as UTF-8."),
         ("a,b\n1,2\n".encode("utf-32"), "The file is written in UTF-32; save it as UTF-8."),
-        (b"PK\x03\x04....", "The file is a ZIP archive or an Excel workbook (XLSX), which is not read yet; export it as CSV."),
-        (b"\x28\xb5\x2f\xfd....", "The file is compressed with Zstandard, which is not read yet; compress it with gzip."),
-        (b'<?xml version="1.0"?><a/>', "The file is XML, which is not read yet; export it as CSV."),
-        (b"<!DOCTYPE html><html>", "The file is a web page (HTML), which is not read yet; export it as CSV."),
+        (b"PK\x03\x04....", "The ZIP file is damaged, cut off or one of several volumes: its list of members cannot be read."),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600 + "Workbook".encode("utf-16-le"), "The file is an old Excel workbook (XLS), which is not read; save it as XLSX or CSV."),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"), "The file is protected by a password; save it without one."),
+        (package("xl/workbook.bin"), "The file is a binary workbook (XLSB), which is not read; save it as XLSX or CSV."),
+        (package("word/document.xml"), "The file is a Word document, not a table; save the table as XLSX or CSV."),
+        (package(first="mimetype"), "The file is an OpenDocument file (such as ODS), which is not read; save it as XLSX or CSV."),
+        (package("xl/styles.xml"), "The workbook is damaged: its part 'xl/workbook.xml' is missing."),
+        (b'<?xml version="1.0"?><a>', "The XML is broken at line 1, column 25: no element found."),
+        (b"<!DOCTYPE html><html>", "The file is a web page (HTML), which is not read; export it as CSV."),
         (PACKED[:-20], "The gzip file is cut off before its end; compress and send it again."),
         (PACKED[:200] + b"\xff" * 20 + PACKED[220:], "The gzip file is damaged; compress and send it again."),
         (PACKED[:-8] + b"\0" * 8, "The gzip file is damaged; compress and send it again."),
@@ -75,7 +91,10 @@ def test_what_is_no_table_is_refused_with_a_sentence(tmp_path, data, sentence):
         ("parquet", b"a,b\n1,2\n", "sent as PARQUET but its bytes are delimited text"),
         ("csv", b"PAR1....PAR1", "sent as CSV but its bytes are Parquet"),
         ("json", b'{"a": 1}\n{"a": 2}\n', "sent as JSON but its bytes are JSON with one value per line"),
-        ("xlsx", b"a,b\n1,2\n", "'xlsx' is not a format that is read here"),
+        ("xlsx", b"a,b\n1,2\n", "sent as XLSX but its bytes are delimited text"),
+        ("csv", b"<r><a>1</a></r>", "sent as CSV but its bytes are XML"),
+        ("csv", package(), "sent as CSV but its bytes are an Office package"),
+        ("ods", b"a,b\n1,2\n", "'ods' is not a format that is read here"),
     ],
 )
 def test_a_format_that_the_bytes_contradict_is_refused(tmp_path, fmt, data, sentence):

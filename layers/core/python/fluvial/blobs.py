@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -30,13 +31,18 @@ def new_incoming(account_id: int) -> str:
     return f"incoming/{number(account_id)}/{secrets.token_hex(16)}"
 
 
-def source(account_id: int, dataset_id: int) -> str:
-    """Where the original bytes are kept."""
+def source(account_id: int, dataset_id: int, job_id: int) -> str:
+    """Where the original bytes of one import are kept."""
+    return f"{sources(account_id, dataset_id)}/{number(job_id)}"
+
+
+def sources(account_id: int, dataset_id: int) -> str:
+    """The prefix of the original bytes of all imports of a dataset."""
     return f"sources/{number(account_id)}/{number(dataset_id)}"
 
 
 def versions(account_id: int, dataset_id: int) -> str:
-    """The prefix of all that was made from a source."""
+    """The prefix of all that was made from a dataset's sources."""
     return f"datasets/{number(account_id)}/{number(dataset_id)}/"
 
 
@@ -73,6 +79,16 @@ def analyses(account_id: int, analysis_id: int) -> str:
 def result(account_id: int, analysis_id: int, job_id: int, attempt: int) -> str:
     """The prefix of the result of one run of one job; no other run writes there."""
     return f"{analyses(account_id, analysis_id)}{number(job_id)}-{attempt}/"
+
+
+def exports(account_id: int, dataset_id: int) -> str:
+    """The prefix of all files that were exported from a dataset; the bucket's lifecycle empties it."""
+    return f"exports/{number(account_id)}/{number(dataset_id)}/"
+
+
+def export(account_id: int, dataset_id: int, export_id: int) -> str:
+    """The prefix of what all runs of an export made."""
+    return f"{exports(account_id, dataset_id)}{number(export_id)}/"
 
 
 def put(key: str, data: bytes | bytearray | memoryview, *, content_type: str | None = None) -> None:
@@ -145,6 +161,17 @@ def presign(key: str, *, max_bytes: int, valid_seconds: int) -> PostForm:
         Bucket=_bucket(), Key=key, Conditions=[["content-length-range", 1, max_bytes]], ExpiresIn=valid_seconds
     )
     return PostForm(form["url"], form["fields"])
+
+
+def presign_download(key: str, *, filename: str, content_type: str, valid_seconds: int) -> str:
+    """A URL that lets its holder download this one object, under a file name. S3 is not asked."""
+    plain = "".join(each if each.isascii() and (each.isalnum() or each in "-_. ") else "_" for each in filename)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    named = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
+    url: str = _s3().generate_presigned_url(
+        "get_object", Params={"Bucket": _bucket(), "Key": key, **named}, ExpiresIn=valid_seconds
+    )
+    return url
 
 
 def _delete_batch(keys: Iterable[str]) -> None:

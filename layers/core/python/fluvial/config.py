@@ -29,6 +29,8 @@ class Settings:
     """URL of the SQS queue of ingest jobs."""
     analyse_queue_url: str = ""
     """URL of the SQS queue of analysis jobs."""
+    export_queue_url: str = ""
+    """URL of the SQS queue of export jobs."""
     publish_site_queue_url: str = ""
     """URL of the SQS queue of jobs that publish sites."""
     usage_plans: str = ""

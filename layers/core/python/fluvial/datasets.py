@@ -2,18 +2,21 @@
 
 receive ──────────────┐ bytes in `incoming/`, then one transaction:
 open_upload ─ upload ─┴─ dataset (processing), job (queued), event data.uploaded
-                                │ ingest worker
-                                ├─ finish: ready, version 1, event data.processed
-                                └─ fail: failed with a reason, event data.failed
+                                │ ingest worker: `dataset_versions`
+                                ├─ ready, version 1, event data.processed
+                                └─ failed with a reason, event data.failed
+
+Each further import makes a version, and leaves the dataset as it is until then.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fluvial import blobs, clock, events, ids, jobs, projects
+from fluvial import blobs, clock, dataset_versions, events, ids, imports, jobs, projects
 from fluvial.attempts import attempts
 from fluvial.caller import Caller
 from fluvial.config import settings
@@ -27,7 +30,7 @@ from fluvial.text import checked_line
 MAX_FILENAME_LENGTH = 255
 MAX_NAME_LENGTH = 200
 UPLOAD_VALID_MILLISECONDS = 1 * clock.HOUR
-FORMATS = ("csv", "tsv", "json", "ndjson", "parquet")
+FORMATS = ("csv", "tsv", "json", "ndjson", "parquet", "xlsx", "xml")
 INGEST = "ingest"
 MANIFEST = "manifest.json"  # under a version's location
 CREATE_ATTEMPTS = 3
@@ -40,6 +43,9 @@ class Dataset:
     `status` is processing, ready or failed; `rows`, `rejected`, `columns` (their number) and `found_format` are known
     once it is ready, and `location` is then the prefix of its current version in the bucket. `failure` says why it
     failed, for people. Without a `name` it goes by its file's.
+
+    `version` is the current one, `latest` the highest number that was given. `importing` is the job of the import that
+    is under way. `drift` and `key` (names of columns) are what imports go by that say nothing of it.
     """
 
     id: int
@@ -61,6 +67,10 @@ class Dataset:
     version: int = 0
     location: str | None = None
     failure: str | None = None
+    latest: int = 1
+    drift: str = "evolve"
+    key: tuple[str, ...] = ()
+    importing: int | None = None
 
     @property
     def title(self) -> str:
@@ -82,6 +92,29 @@ class Dataset:
         if self.failure is not None:
             described["failure"] = {"reason": self.failure}
         return described
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values of what the owner says of a dataset; None stays. An empty `key` takes the key away."""
+
+    name: str | None = None
+    drift: str | None = None
+    key: Sequence[str] | None = None
+
+    def apply(self, dataset: Dataset) -> Dataset:
+        """The changed dataset; InvalidError for a value that it cannot have."""
+        if self.name is None and self.drift is None and self.key is None:
+            raise InvalidError(None, "Give at least one field to change.", constraint="name, drift, key")
+        if self.name is not None:
+            dataset = replace(dataset, name=checked_line("name", self.name, MAX_NAME_LENGTH))
+        if self.drift is not None:
+            dataset = replace(dataset, drift=imports.checked_drift(self.drift))
+        if self.key is not None:
+            key = imports.checked_key(self.key)
+            imports.check_columns(dataset, key)
+            dataset = replace(dataset, key=key)
+        return dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +153,7 @@ def receive(
             field="file",
             limit_bytes=limit,
         )
-    _check_file(filename, len(data), name, format)
+    check_file(filename, len(data), name, format)
     projects.get(caller, project_id, field="project_id")
     moment = now()
     dataset = Dataset(
@@ -140,7 +173,7 @@ def receive(
     try:
         for _ in range(CREATE_ATTEMPTS):
             dataset = replace(dataset, id=new_id(), job=new_id())
-            if _record(dataset, once=once):
+            if _record(dataset, caller.user, once=once):
                 return dataset
     except (NotFoundError, GuardError):
         blobs.delete(dataset.incoming)
@@ -165,7 +198,7 @@ def open_upload(
     if size > limit:
         reason = f"'size' must be at most {limit} bytes, not {size}."
         raise TooLargeError(reason, field="size", limit_bytes=limit)
-    _check_file(filename, size, name, format)
+    check_file(filename, size, name, format)
     projects.get(caller, project_id, field="project_id")
     moment = now()
     upload = Upload(
@@ -194,19 +227,10 @@ def complete_upload(
     new_id: ids.NewId = ids.new_id,
 ) -> Dataset:
     """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset."""
-    upload = store.get_upload(caller.account, upload_id)
-    if upload is None:
+    try:
+        upload = arrived(caller, upload_id, now=now)
+    except NotFoundError:
         return _completed(caller, upload_id)
-    if not caller.reaches(upload.project):
-        raise NotFoundError("upload", upload_id)
-    if upload.expires <= now():
-        raise ConflictError("The time for this upload is over: open a new one.")
-    arrived = blobs.size(upload.incoming)
-    if arrived is None:
-        raise ConflictError("The file has not arrived yet: send it to the upload's URL first.")
-    if arrived != upload.size:
-        reason = f"The file that arrived has {arrived} bytes, not the {upload.size} that were announced: send it again."
-        raise ConflictError(reason)
     moment = now()
     dataset = Dataset(
         id=upload.id,
@@ -221,10 +245,26 @@ def complete_upload(
         name=upload.name,
         format=upload.format,
     )
-    if not _record(dataset, upload, once):
+    if not _record(dataset, caller.user, upload, once):
         # Another call completed the upload meanwhile.
         return _completed(caller, upload.id)
     return dataset
+
+
+def arrived(caller: Caller, upload_id: int, *, now: clock.Now = clock.now) -> Upload:
+    """The upload session, if its bytes have arrived as they were announced; else ConflictError."""
+    upload = store.get_upload(caller.account, upload_id)
+    if upload is None or not caller.reaches(upload.project):
+        raise NotFoundError("upload", upload_id)
+    if upload.expires <= now():
+        raise ConflictError("The time for this upload is over: open a new one.")
+    arrived = blobs.size(upload.incoming)
+    if arrived is None:
+        raise ConflictError("The file has not arrived yet: send it to the upload's URL first.")
+    if arrived != upload.size:
+        reason = f"The file that arrived has {arrived} bytes, not the {upload.size} that were announced: send it again."
+        raise ConflictError(reason)
+    return upload
 
 
 def get(caller: Caller, dataset_id: int) -> Dataset:
@@ -263,13 +303,17 @@ def page(caller: Caller, project_id: int, order: Order, *, offset: int, limit: i
 
 def rename(caller: Caller, dataset_id: int, name: str, *, now: clock.Now = clock.now) -> Dataset:
     """Gives the dataset another name, with the event `data.updated`."""
-    checked_line("name", name, MAX_NAME_LENGTH)
+    return update(caller, dataset_id, Change(name=name), now=now)
+
+
+def update(caller: Caller, dataset_id: int, change: Change, *, now: clock.Now = clock.now) -> Dataset:
+    """Changes the given fields, with the event `data.updated`. Of two writers at once, neither change is lost."""
     for _ in attempts(f"dataset {dataset_id}"):
         dataset = get(caller, dataset_id)
-        renamed = replace(dataset, name=name, updated=max(now(), dataset.updated))
-        event = events.happened(caller.account, "data.updated", renamed.described(), at=renamed.updated)
-        if store.rename(dataset, renamed, event):
-            return renamed
+        changed = replace(change.apply(dataset), updated=max(now(), dataset.updated))
+        event = events.happened(caller.account, "data.updated", changed.described(), at=changed.updated)
+        if store.update(dataset, changed, event):
+            return changed
     raise AssertionError("unreachable: attempts end with an error")
 
 
@@ -284,42 +328,6 @@ def remove(dataset: Dataset, *, now: clock.Now = clock.now) -> None:
     store.delete(dataset, event)
 
 
-def finish(
-    job: jobs.Job,
-    dataset: Dataset,
-    *,
-    rows: int,
-    rejected: int,
-    columns: int,
-    format: str,
-    location: str,
-    now: clock.Now = clock.now,
-) -> bool:
-    """Points the dataset at the version that the job made; False where the dataset or the job's lease is gone."""
-    moment = now()
-    done = replace(
-        dataset,
-        status="ready",
-        rows=rows,
-        rejected=rejected,
-        columns=columns,
-        found_format=format,
-        version=dataset.version + 1,
-        location=location,
-        updated=moment,
-    )
-    event = events.happened(dataset.account, "data.processed", done.described(), at=moment)
-    return store.end_ingest(job, done, event, now=moment)
-
-
-def fail(job: jobs.Job, dataset: Dataset, reason: str, *, now: clock.Now = clock.now) -> bool:
-    """Ends dataset and job as failed; False where the dataset or the job's lease is gone."""
-    moment = now()
-    failed = replace(dataset, status="failed", failure=reason, updated=moment)
-    event = events.happened(dataset.account, "data.failed", failed.described(), at=moment)
-    return store.end_ingest(job, failed, event, now=moment)
-
-
 def _completed(caller: Caller, upload_id: int) -> Dataset:
     """The dataset that an upload became; NotFoundError for an upload that never was, or whose dataset is gone."""
     try:
@@ -328,7 +336,8 @@ def _completed(caller: Caller, upload_id: int) -> Dataset:
         raise NotFoundError("upload", upload_id) from error
 
 
-def _check_file(filename: str, size: int, name: str | None, format: str | None) -> None:
+def check_file(filename: str, size: int, name: str | None = None, format: str | None = None) -> None:
+    """InvalidError for a file that is not worth storing."""
     checked_line("filename", filename, MAX_FILENAME_LENGTH)
     if name is not None:
         checked_line("name", name, MAX_NAME_LENGTH)
@@ -338,11 +347,14 @@ def _check_file(filename: str, size: int, name: str | None, format: str | None) 
         raise InvalidError("format", f"'{format[:50]}' is not a format.", value=format, constraint=", ".join(FORMATS))
 
 
-def _record(dataset: Dataset, upload: Upload | None = None, once: Once[Dataset] | None = None) -> bool:
+def _record(dataset: Dataset, by: int, upload: Upload | None = None, once: Once[Dataset] | None = None) -> bool:
     """Stores the dataset with its job and event; False where its id is taken (by its own upload, if it has one)."""
-    job = jobs.Job(dataset.job, dataset.account, INGEST, {"dataset": dataset.id}, dataset.created)
+    dataset = replace(dataset, importing=dataset.job)
+    version = dataset_versions.first(dataset, by)
+    inputs = {"dataset": dataset.id, "version": version.number}
+    job = jobs.Job(dataset.job, dataset.account, INGEST, inputs, dataset.created)
     event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created)
-    outcome = store.create(dataset, job, event, upload, guard(once, dataset))
+    outcome = store.create(dataset, version, job, event, upload, guard(once, dataset))
     if outcome == "project_gone":
         raise NotFoundError("project", dataset.project, field=None if upload else "project_id")
     return outcome == "created"

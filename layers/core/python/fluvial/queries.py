@@ -17,7 +17,7 @@ The shape is checked when a query is given (`parse`), its columns and values onc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeVar
@@ -97,7 +97,7 @@ class Query:
     def to_json(self) -> dict[str, Any]:
         """The query with nothing left out; `parse` makes an equal one of it."""
         return {
-            "filters": [_filter_json(each) for each in self.filters],
+            "filters": [filter_json(each) for each in self.filters],
             "group_by": [{"column": each.column, "bucket": each.bucket, "as": each.name} for each in self.groups],
             "aggregates": [
                 {"function": each.function, "column": each.column, "as": each.name} for each in self.aggregates
@@ -129,13 +129,7 @@ def parse(given: object, *, field: str = "query") -> Query:
 
 def check(query: Query, types: Mapping[str, str], *, field: str = "query") -> None:
     """InvalidError where the query does not fit a dataset with these types by column name."""
-    for at, each in enumerate(query.filters):
-        place = f"{field}.filters.{at}"
-        type_ = _type_of(f"{place}.column", each.column, types)
-        if (each.operator in OF_TEXT and type_ != "text") or (each.operator in ORDERING and type_ == "boolean"):
-            reason = f"'{each.operator}' does not apply to {_shown(each.column)}, whose type is {type_}."
-            raise InvalidError(f"{place}.operator", reason, value=each.operator)
-        filter_values(each, type_, field=place)
+    check_filters(query.filters, types, field=f"{field}.filters")
     for at, group in enumerate(query.groups):
         type_ = _type_of(f"{field}.group_by.{at}.column", group.column, types)
         if group.bucket is not None and type_ not in BUCKETED:
@@ -145,6 +139,28 @@ def check(query: Query, types: Mapping[str, str], *, field: str = "query") -> No
         if aggregate.column is not None:
             type_ = _type_of(f"{field}.aggregates.{at}.column", aggregate.column, types)
             _check_function(f"{field}.aggregates.{at}.function", aggregate, type_)
+
+
+def parse_filters(given: object, *, field: str) -> tuple[Filter, ...]:
+    """The conditions of a list of plain JSON values; none for None."""
+    return _each(field, given, MAX_FILTERS, _filter)
+
+
+def check_filters(filters: Sequence[Filter], types: Mapping[str, str], *, field: str) -> None:
+    """InvalidError where a condition does not fit a dataset with these types by column name."""
+    for at, each in enumerate(filters):
+        place = f"{field}.{at}"
+        type_ = _type_of(f"{place}.column", each.column, types)
+        if (each.operator in OF_TEXT and type_ != "text") or (each.operator in ORDERING and type_ == "boolean"):
+            reason = f"'{each.operator}' does not apply to {_shown(each.column)}, whose type is {type_}."
+            raise InvalidError(f"{place}.operator", reason, value=each.operator)
+        filter_values(each, type_, field=place)
+
+
+def filter_json(each: Filter) -> dict[str, Any]:
+    """The condition as `parse_filters` reads it."""
+    fields: dict[str, Any] = {"column": each.column, "operator": each.operator}
+    return fields if each.operator in WITHOUT_VALUE else {**fields, "value": each.value}
 
 
 def filter_values(each: Filter, type_: str, *, field: str = "filter") -> list[Any]:
@@ -313,11 +329,6 @@ def _one_of(field: str, given: object, allowed: tuple[str, ...]) -> str:
         listed = ", ".join(allowed)
         raise InvalidError(field, f"'{field}' must be one of: {listed}.", value=given, constraint=listed)
     return given
-
-
-def _filter_json(each: Filter) -> dict[str, Any]:
-    fields: dict[str, Any] = {"column": each.column, "operator": each.operator}
-    return fields if each.operator in WITHOUT_VALUE else {**fields, "value": each.value}
 
 
 def _shown(name: object) -> str:

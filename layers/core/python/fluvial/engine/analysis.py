@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,28 +20,17 @@ from typing import Any
 import duckdb
 
 from fluvial import queries
+from fluvial.engine.conditions import condition, finite, time_limit
 from fluvial.engine.limits import MIB
 from fluvial.engine.load import connect, identifier
 from fluvial.engine.manifest import Column
 from fluvial.engine.temporal import offset_minutes, zone_of
 from fluvial.engine.types import sql_text
-from fluvial.query_values import is_decimal, scale
+from fluvial.query_values import scale
 
 TOO_SLOW = "The analysis took too long and was stopped: filter, group more coarsely, or ask for less at once."
-INTERRUPTED_EVERY_SECONDS = 0.2
 FETCHED_ROWS = 50
 PART_BYTES = 32 * MIB  # of a result's part, which a page reads as a whole
-_COMPARED = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_SQL_TYPES = {
-    "integer": "BIGINT",
-    "float": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
-    "text": "VARCHAR",
-}
 
 
 class AnalysisFailedError(Exception):
@@ -91,7 +78,7 @@ def run(
         spill, sorted({file.parent for file in files}), memory_limit_mb, 1 if _adds_floats(query, columns) else 2
     )
     try:
-        with _time_limit(connection, timeout_seconds), _owner_told(memory_limit_mb):
+        with _stopped_in_time(connection, timeout_seconds), _owner_told(memory_limit_mb):
             connection.execute(
                 f"CREATE TEMP TABLE result AS {compiled.select}",
                 {**compiled.values, "files": [str(file) for file in files]},
@@ -115,7 +102,7 @@ def compiled_query(query: queries.Query, columns: Sequence[Column]) -> Compiled:
     """The SQL of a query that was checked against these columns. Its values are bound, `$files` is for the caller."""
     by_name = {column.name: column for column in columns}
     values: dict[str, object] = {}
-    conditions = [_condition(each, by_name[each.column], values) for each in query.filters]
+    conditions = [condition(each, by_name[each.column], values) for each in query.filters]
     keys = [_key(each, by_name[each.column]) for each in query.groups]
     computed = [_computed(each, by_name[each.column] if each.column is not None else None) for each in query.aggregates]
     outputs = [*keys, *computed]
@@ -127,24 +114,6 @@ def compiled_query(query: queries.Query, columns: Sequence[Column]) -> Compiled:
     # An integer may be a HUGEINT here, and is exact in Python.
     written = [_written(f"o{at}", column) for at, (_, column) in enumerate(outputs)]
     return Compiled(select, _order(query), ", ".join(written), values)
-
-
-def _condition(each: queries.Filter, column: Column, values: dict[str, object]) -> str:
-    """SQL that is true where the filter holds; null, which is not true, for a null cell."""
-    cell = identifier(column.name)
-    if each.operator in queries.WITHOUT_VALUE:
-        return f"{cell} IS {'NOT ' if each.operator == 'is_not_null' else ''}NULL"
-    type_ = f"DECIMAL(38, {scale(column.type)})" if is_decimal(column.type) else _SQL_TYPES[column.type]
-    wanted = []
-    for value in queries.filter_values(each, column.type):
-        name = f"v{len(values)}"
-        values[name] = value
-        wanted.append(f"CAST(${name} AS {type_})")
-    if each.operator in queries.WITH_VALUES:
-        return f"{cell} {'NOT ' if each.operator == 'not_in' else ''}IN ({', '.join(wanted)})"
-    if each.operator in queries.OF_TEXT:
-        return f"{each.operator}({cell}, {wanted[0]})"
-    return f"{cell} {_COMPARED[each.operator]} {wanted[0]}"
 
 
 def _key(each: queries.Group, column: Column) -> tuple[str, Column]:
@@ -228,7 +197,7 @@ def _parts(found: duckdb.DuckDBPyConnection, types: dict[str, str], out: Path, p
             for row in itertools.islice(rows, part_rows):
                 record: dict[str, Any] = dict(zip(types, row, strict=True))
                 for name in floats:
-                    record[name] = _finite(record[name])
+                    record[name] = finite(record[name])
                 line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
                 size += file.write(line + b"\n")
                 if size > PART_BYTES:
@@ -241,32 +210,13 @@ def _parts(found: duckdb.DuckDBPyConnection, types: dict[str, str], out: Path, p
         yield path
 
 
-def _finite(value: float | None) -> float | str | None:
-    """JSON has no word for these three, so they are text, as in rows."""
-    if value is None or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
 @contextmanager
-def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    done = threading.Event()
-
-    def stop() -> None:
-        if not done.wait(max(seconds, 0)):
-            # Again and again: an interrupt between two statements stops neither.
-            while not done.wait(INTERRUPTED_EVERY_SECONDS):
-                connection.interrupt()
-
-    clock = threading.Thread(target=stop, daemon=True)
-    clock.start()
+def _stopped_in_time(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
     try:
-        yield
+        with time_limit(connection, seconds):
+            yield
     except duckdb.InterruptException as error:
         raise AnalysisFailedError(TOO_SLOW) from error
-    finally:
-        done.set()
-        clock.join()
 
 
 @contextmanager

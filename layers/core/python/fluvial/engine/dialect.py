@@ -1,8 +1,4 @@
-"""The dialect of delimited text, found from its first records: delimiter, quote, escape, width and header.
-
-Only the dialect is guessed from a sample. Every record of the file is then held against it, and one that does
-not fit is rejected with its line: a wrong guess shows, and changes no cell.
-"""
+"""The dialect of delimited text and the grammar that follows from it: what a record is, and what its cells are."""
 
 from __future__ import annotations
 
@@ -11,35 +7,46 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fluvial.engine.types import candidates, decide
-
-SAMPLE_BYTES = 256 * 1024
-SAMPLE_RECORDS = 500
-# In the order of preference where two fit equally well: a comma is the likeliest to be part of a cell.
-DELIMITERS = ("\t", ";", "|", ",")
-_NAMES = {"\t": "tab", ";": "semicolon", "|": "vertical bar", ",": "comma"}
-
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the text is written; `delimiter` None is a file of one column, whose lines are its cells."""
+    r"""How the text is written; `delimiter` None is a file of one column, whose lines are its cells.
+
+    `quote` None: there are no quotes. `escape` is the quote itself where it is doubled, or the character that takes
+    the meaning from a quote, a delimiter, a line end or itself; before any other it is a character. In bare cells it
+    is one only with `bare_escapes`, for a path may end in a backslash. Lines that start with `comment` are no records;
+    with `comment_unfit`, only those that are not a record of the table's width.
+    """
 
     delimiter: str | None
-    quote: str = '"'
-    escape: str = '"'
+    quote: str | None = '"'
+    escape: str | None = '"'
+    bare_escapes: bool = False
+    comment: str | None = None
+    comment_unfit: bool = False
 
-    def described(self, *, header: bool, line_ending: str) -> dict[str, Any]:
+    @property
+    def doubled(self) -> bool:
+        return self.escape == self.quote or self.escape is None
+
+    def described(self, *, header: bool, line_ending: str, skip_lines: int = 0) -> dict[str, Any]:
         """As the manifest records it."""
-        return {
+        said: dict[str, Any] = {
             "delimiter": self.delimiter, "quote": self.quote, "escape": self.escape,
             "header": header, "line_ending": line_ending,
         }  # fmt: skip
+        if self.comment:
+            said["comment"] = self.comment
+        if skip_lines:
+            said["skip_lines"] = skip_lines
+        return said
 
 
 class Record(NamedTuple):
     """A record in a buffer: bytes start to end without the line end, where the next one starts, and its cells.
 
-    A cell is (content, quoted). `error` is (cause, 1-based column) and leaves `cells` incomplete.
+    A cell is (content, quoted). `error` is (cause, 1-based column) and leaves `cells` incomplete. `comment`: it is a
+    line that is no record.
     """
 
     start: int
@@ -47,9 +54,12 @@ class Record(NamedTuple):
     next: int
     cells: list[tuple[bytes, bool]]
     error: tuple[str, int] | None = None
+    comment: bool = False
 
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+NEVER_CLOSED = "a quote that is never closed"
+BEHIND_QUOTE = "text between a closing quote and the delimiter"
 
 
 class Grammar:
@@ -60,176 +70,100 @@ class Grammar:
     delimiter, only the physical line that the record starts on is given up, and reading resumes on the next.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
-        quote = dialect.quote.encode()
-        q = re.escape(quote)
-        self.quote, self.doubled = quote, dialect.escape == dialect.quote
-        self.delimiter = dialect.delimiter.encode() if dialect.delimiter else b""
-        stop = re.escape(self.delimiter)
-        self._bare = re.compile(b"[^" + stop + rb"\r\n]*+")
-        escaped = q + q if self.doubled else rb"\\.|" + q + q
-        plain = b"[^" + q + (b"" if self.doubled else rb"\\") + b"]*+"
-        self._quoted = re.compile(q + b"(" + plain + b"(?:(?:" + escaped + b")" + plain + b")*+)" + q, re.DOTALL)
+    def __init__(self, dialect: Dialect, width: int = 0) -> None:
+        """`width` is the table's, for comments that are told from records by it."""
+        self.doubled, self._width = dialect.doubled, width
+        self.quote = (dialect.quote or "").encode()
+        self.delimiter = (dialect.delimiter or "").encode()
+        self.comment = (dialect.comment or "").encode()
+        self._comment_unfit = dialect.comment_unfit
+        self.escape = b"" if self.doubled else str(dialect.escape).encode()
+        q, e, stop = re.escape(self.quote), re.escape(self.escape), re.escape(self.delimiter)
+        bare_e = e if dialect.bare_escapes else b""
+        # An escaped line end belongs to its cell.
+        any_one = bare_e + rb"(?:\r\n|[\s\S])|" if bare_e else b""
+        if len(self.delimiter) > 1:
+            self._bare = re.compile(b"(?:" + any_one + b"(?!" + stop + b")[^" + bare_e + rb"\r\n])*+")
+        elif bare_e:
+            self._bare = re.compile(b"(?:" + any_one + b"[^" + stop + bare_e + rb"\r\n]++)*+")
+        else:
+            self._bare = re.compile(b"[^" + stop + rb"\r\n]*+")
+        escaped = q + q if self.doubled else e + rb"[\s\S]|" + q + q
+        plain = b"[^" + q + e + b"]*+" if q else b""
+        self._quoted = re.compile(q + b"(" + plain + b"(?:(?:" + escaped + b")" + plain + b")*+)" + q) if q else None
+        meant = b"|".join([*([q] if q else []), *([stop] if stop else []), e, rb"\r\n", rb"\n", rb"\r"])
+        self._escapes = re.compile(e + b"(" + meant + b")" + (b"|" + q + q if q else b"")) if e else None
+        self._bare_escapes = re.compile(e + b"(" + meant + b")") if bare_e else None
 
     def read(self, buffer: bytes, pos: int, *, final: bool) -> Record | None:
         """The record at `pos`, or None if the buffer ends before it does and is not the last."""
+        if self.comment and buffer.startswith(self.comment, pos):
+            return self._comment_line(buffer, pos, final=final)
+        return self._read(buffer, pos, final=final)
+
+    def _read(self, buffer: bytes, pos: int, *, final: bool) -> Record | None:
         start, size = pos, len(buffer)
         cells: list[tuple[bytes, bool]] = []
         while True:
-            if buffer.startswith(self.quote, pos):
+            if self._quoted and buffer.startswith(self.quote, pos):
                 found = self._quoted.match(buffer, pos)
                 if found is None:
-                    return self._give_up(buffer, start, cells, "a quote that is never closed") if final else None
+                    return self._give_up(buffer, start, cells, NEVER_CLOSED) if final else None
                 pos = found.end()
                 if pos == size and not final:
                     return None
                 cells.append((self._content(found[1]), True))
             else:
                 found = self._bare.match(buffer, pos)
-                pos = found.end() if found else pos
-                cells.append((buffer[found.start() : pos] if found else b"", False))
+                bare = buffer[pos : found.end()] if found else b""
+                pos += len(bare)
+                cells.append((self._bare_escapes.sub(_meant, bare) if self._bare_escapes else bare, False))
             if pos == size:
                 return Record(start, pos, pos, cells) if final else None
             if self.delimiter and buffer.startswith(self.delimiter, pos):
-                pos += 1
+                pos += len(self.delimiter)
                 continue
             ended = _LINE_END.match(buffer, pos)
+            if ended is None and not cells[-1][1]:
+                # An escape that has nothing left to escape, at the end of the buffer.
+                if not final:
+                    return None
+                cells[-1] = (cells[-1][0] + buffer[pos:], False)
+                return Record(start, size, size, cells)
             if ended is None:
-                return self._give_up(
-                    buffer, start, cells, "text between a closing quote and the delimiter", final=final
-                )
+                return self._give_up(buffer, start, cells, BEHIND_QUOTE, final=final)
             if ended.end() == size and ended[0] == b"\r" and not final:
                 return None
             return Record(start, pos, ended.end(), cells)
 
+    def _comment_line(self, buffer: bytes, pos: int, *, final: bool) -> Record | None:
+        ended = _LINE_END.search(buffer, pos)
+        if (ended is None or ended.end() == len(buffer)) and not final:
+            return None
+        end, after = (ended.start(), ended.end()) if ended else (len(buffer), len(buffer))
+        if self._comment_unfit:
+            record = self._read(buffer[:end], pos, final=True)
+            if record and not record.error and record.end == end and len(record.cells) == self._width:
+                return record._replace(next=after)
+        return Record(pos, end, after, [], comment=True)
+
     def _content(self, content: bytes) -> bytes:
-        if not self.doubled:
-            return re.sub(
-                rb"\\([\\" + re.escape(self.quote) + b"])|" + self.quote * 2, lambda m: m[1] or self.quote, content
-            )
+        if self._escapes:
+            return self._escapes.sub(lambda found: found[1] or self.quote, content)
         return content.replace(self.quote * 2, self.quote) if self.quote in content else content
 
     def _give_up(
         self, buffer: bytes, start: int, cells: list[tuple[bytes, bool]], cause: str, *, final: bool = True
     ) -> Record | None:
-        column = len(cells) + 1 if "never" in cause else len(cells)
+        column = len(cells) + 1 if cause == NEVER_CLOSED else len(cells)
         ended = _LINE_END.search(buffer, start)
         if ended is None or (ended.end() == len(buffer) and not final):
             return Record(start, len(buffer), len(buffer), cells, (cause, column)) if final else None
         return Record(start, ended.start(), ended.end(), cells, (cause, column))
 
 
-# A character that divides fewer records than this into as many cells is no delimiter, but part of the text: one
-# column keeps every record, where a delimiter would reject most.
-LEAST_FIT = 1 / 3
-
-
-@dataclass(frozen=True)
-class Detected:
-    """The dialect with the number of columns, whether the first such record is a header, and the reasons."""
-
-    dialect: Dialect
-    width: int
-    header: bool
-    because: list[str]
-
-
-def detect(sample: bytes, *, complete: bool, tabs: bool = False) -> Detected:
-    """Detect from the first bytes, in UTF-8; `complete` says that they are the whole file.
-
-    `tabs` fixes the delimiter (a caller who said TSV).
-    """
-    sample = sample[:SAMPLE_BYTES]
-    best: tuple[float, Dialect, int, list[Record]] | None = None
-    for quote, escape in _quotings(sample):
-        for delimiter in ("\t",) if tabs else DELIMITERS:
-            dialect = Dialect(delimiter, quote, escape)
-            records = _read(sample, dialect, complete=complete)
-            width, fit = _width_and_fit(records)
-            if width > 1 and fit >= LEAST_FIT and (best is None or fit > best[0]):
-                best = (fit, dialect, width, records)
-    if best is None:
-        dialect = Dialect("\t" if tabs else None)
-        return _with_header(
-            dialect, 1, _read(sample, dialect, complete=complete), ["no delimiter divides its lines alike"]
-        )
-    fit, dialect, width, records = best
-    name = _NAMES[dialect.delimiter or ","]
-    because = [f"a {name} divides {fit:.0%} of the first {len(records)} records into {width} cells"]
-    return _with_header(dialect, width, records, because)
-
-
-def _quotings(sample: bytes) -> list[tuple[str, str]]:
-    quotings = [('"', '"')]
-    if b'\\"' in sample:
-        quotings.append(('"', "\\"))
-    if b"'" in sample and b'"' not in sample:
-        quotings.append(("'", "'"))
-    return quotings
-
-
-def _read(sample: bytes, dialect: Dialect, *, complete: bool) -> list[Record]:
-    """The first records that are not blank lines."""
-    grammar, pos = Grammar(dialect), 0
-    records: list[Record] = []
-    while pos < len(sample) and len(records) < SAMPLE_RECORDS:
-        record = grammar.read(sample, pos, final=complete and len(sample) < SAMPLE_BYTES)
-        if record is None:
-            break
-        pos = record.next
-        if record.end > record.start:
-            records.append(record)
-    if not records and sample:
-        # One record longer than the sample: its width is the best there is.
-        record = grammar.read(sample, 0, final=True)
-        return [record] if record else []
-    return records
-
-
-def _width_and_fit(records: list[Record]) -> tuple[int, float]:
-    """The number of columns and the share of records that have it; the first record's width unless it is alone."""
-    widths = Counter(len(record.cells) for record in records if not record.error)
-    if not widths:
-        return 1, 0.0
-    width, count = widths.most_common(1)[0]
-    first = len(records[0].cells)
-    if not records[0].error and (widths[first] > 1 or widths[first] == count):
-        width, count = first, widths[first]
-    return width, count / len(records)
-
-
-def _with_header(dialect: Dialect, width: int, records: list[Record], because: list[str]) -> Detected:
-    rows = [
-        [(cell.decode("utf-8", "replace") if cell or quoted else None) for cell, quoted in record.cells]
-        for record in records
-        if not record.error and len(record.cells) == width
-    ]
-    header, why = _is_header(rows)
-    return Detected(dialect, width, header, [*because, why])
-
-
-def _is_header(rows: list[list[str | None]]) -> tuple[bool, str]:
-    if not rows:
-        return False, "no record has that width"
-    first, rest = rows[0], rows[1:]
-    named = all(first) and len(set(first)) == len(first)
-    typed = [column for cell in first if cell and (column := candidates(cell))]
-    for_: list[tuple[str, str]] = []
-    against: list[tuple[str, str]] = []
-    for index, cell in enumerate(first):
-        decision = decide(row[index] for row in rest)
-        if decision.candidate is None or not cell:
-            continue
-        (against if decision.candidate.holds(cell) else for_).append((cell, decision.type))
-    if len(for_) > len(against):
-        cell, type_ = for_[0]
-        return True, f"the first record is a header: '{cell}' stands over a column of type {type_}"
-    if against:
-        cell, type_ = against[0]
-        return False, f"there is no header: '{cell}' in the first record is a {type_} like the cells below it"
-    if named and not typed:
-        return True, "the first record is a header: its cells are filled, distinct and no numbers or dates"
-    return False, "there is no header: the first record has empty, repeated or numeric cells"
+def _meant(found: re.Match[bytes]) -> bytes:
+    return found[1]
 
 
 def column_names(cells: list[str]) -> tuple[list[str], dict[int, str]]:

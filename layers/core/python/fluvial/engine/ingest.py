@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from fluvial.engine import parquet
-from fluvial.engine.dialect import SAMPLE_BYTES, column_names, detect
-from fluvial.engine.json_table import JsonTable
-from fluvial.engine.json_text import Reader, document_records, line_records
+from fluvial.engine.collect import Collected, Collector
+from fluvial.engine.columns import column_of, fixed_column, with_stats
+from fluvial.engine.detect import SAMPLE_BYTES, Detected, detect
+from fluvial.engine.dialect import column_names
+from fluvial.engine.encodings import decoded_as
+from fluvial.engine.forced import Gate, forced_columns, merged
 from fluvial.engine.limits import Limits
-from fluvial.engine.load import AccountingError, ColumnStats, Loader, connect, merged_bounds
-from fluvial.engine.manifest import Column, CounterExample, Manifest, Part
+from fluvial.engine.load import AccountingError, Loader, connect
+from fluvial.engine.manifest import Column, Manifest, Part
+from fluvial.engine.options import Options
 from fluvial.engine.records import NotUtf8Error, RecordReader
 from fluvial.engine.sources import Source, decoded, mark, recognise, survey
-from fluvial.engine.tables import REJECTS_FILE, CleanPart, FixedText, LineIndex, PartWriter, Rejects
-from fluvial.engine.types import Decision
-from fluvial.errors import UnreadableFileError
+from fluvial.engine.tables import REJECTS_FILE, FixedText, LineIndex, PartWriter, Rejects
+from fluvial.engine.types import Style
+from fluvial.errors import InvalidError, UnreadableFileError
 
 # A file is in another encoding only where lines that are not UTF-8 outnumber those that must be by this factor.
 LEGACY_LINES_PER_UTF8_LINE = 20
@@ -32,27 +36,35 @@ def ingest(
     *,
     filename: str,
     format: str | None = None,
+    options: Options | None = None,
     limits: Limits | None = None,
     progress: Callable[[int], None] | None = None,
     memory_limit_mb: int = 200,
     threads: int = 2,
+    on_lines: Callable[[Callable[[int], int | None]], None] | None = None,
 ) -> Manifest:
     """Read `source` into out/part-00000.parquet and on, out/rejects.ndjson and the manifest that is returned.
 
-    `format` is csv, tsv, json, ndjson or parquet; None detects it from the bytes (`filename` is only quoted in
-    messages). `memory_limit_mb` bounds DuckDB, except that very wide files get 320 KB per column. `progress` is
-    called with the bytes of the source read so far. Raises UnreadableFileError, with a sentence for its owner,
-    where no table can be made of the file; AccountingError if rows do not add up. Writes under `out` only, and
-    nothing is left there after an error; temporary files go to a directory in it that is removed.
+    `format` is one of FORMATS; None detects it from the bytes (`filename` is only quoted in messages). `options` say
+    how to read them, see `fluvial.reading`; what they leave open is detected, and InvalidError is raised where they
+    ask for what the file does not have. `memory_limit_mb` bounds DuckDB, except that very wide files get 320 KB per
+    column. `progress` is called with the bytes of the source read so far. Raises UnreadableFileError, with a sentence
+    for its owner, where no table can be made of the file; AccountingError if rows do not add up. Writes under `out`
+    only, and nothing is left there after an error; temporary files go to a directory in it that is removed. `on_lines`
+    is given what tells on which line the nth loaded row, from 1, began: None where that is not known.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fluvial-", dir=out) as temp:
         job = _Job(source, out, Path(temp), filename, limits or Limits(), progress, memory_limit_mb, threads)
+        job.options = options or Options()
         try:
-            return job.run(format)
+            manifest = job.run(format)
         except BaseException:
             job.discard()
             raise
+    if on_lines is not None and job.lines is not None:
+        on_lines(job.lines.line)
+    return manifest
 
 
 class _Job:
@@ -74,18 +86,26 @@ class _Job:
         self.rejects = Rejects(out / REJECTS_FILE)
         self.memory_limit_mb, self.threads = memory_limit_mb, threads
         self.loader: Loader | None = None
+        self.gate: Gate | None = None
+        self.lines: Gate | LineIndex | None = None
+        self.options = Options()
 
     def run(self, asked: str | None) -> Manifest:
         head = self.source.head()
         self.source.refuse_bomb()
-        found, because = recognise(head, asked, self.filename)
+        codec = self.options.codec()
+        text = head if codec is None else head.decode(codec, "ignore").removeprefix("\ufeff").encode("utf-8", "ignore")
+        if not self.options.delimiter.isprintable():
+            # A control character that the caller calls the delimiter does not make the file a binary one.
+            text = text.replace(self.options.delimiter.encode(), b"\t")
+        found, because = recognise(text or head, asked or self.options.format, self.filename)
         if self.source.compression:
-            because = ["the bytes are a gzip stream", *because]
+            because = [f"the bytes are packed as {self.source.compression}", *because]
         if found == "parquet":
             return self._parquet(because)
         if found in ("csv", "tsv"):
             return self._delimited(head, found, because)
-        return self._json(head, found, because)
+        return self._collected(head, found, because)
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -103,7 +123,22 @@ class _Job:
         self.loader = Loader(connection, self.out, self.limits, workers=self.threads)
         return self.loader
 
+    def _start(
+        self, loader: Loader, names: list[str], fixed: dict[int, FixedText], lines: LineIndex, detected: Detected | None
+    ) -> None:
+        """Name the columns to the loader, with the types and the order of dates that the caller said."""
+        # In a file of one column a comma may be what divides it, where every line was put in quotes.
+        comma = "," not in ((detected.dialect.delimiter if detected else None) or ",")
+        forced = forced_columns(names, self.options, comma=comma)
+        self.gate = Gate(forced, names, lines, self.temp) if forced else None
+        style = Style(self.options.date_order, decimal_comma=comma)
+        empty_from = detected.layout.empty_from if detected else None
+        loader.start(names, fixed, gate=self.gate, style=style, empty_from=empty_from)
+
     def _delimited(self, head: bytes, found: str, because: list[str]) -> Manifest:
+        if codec := self.options.codec():
+            because = [*because, f"the caller said that the encoding is {self.options.encoding}"]
+            return self._delimited_as(codec, 0, head, found, because, sure=True)
         announced, mark_bytes = mark(head)
         encoding = announced or "utf-8"
         if mark_bytes:
@@ -129,10 +164,10 @@ class _Job:
     def _delimited_as(
         self, encoding: str, mark_bytes: int, head: bytes, found: str, because: list[str], *, sure: bool
     ) -> Manifest:
-        sample = _utf8_sample(head, encoding, mark_bytes)
+        sample = _utf8_sample(head, encoding, mark_bytes).removeprefix(b"\xef\xbb\xbf")
         # Of a cut sample the last record is not looked at, so it only has to be known whether it was cut.
         complete = len(head) < SAMPLE_BYTES
-        detected = detect(sample, complete=complete, tabs=found == "tsv")
+        detected = detect(sample, complete=complete, tabs=found == "tsv", options=self.options)
         self._check_width(detected.width)
         loader = self._open_loader(detected.width)
         self.rejects = Rejects(self.out / REJECTS_FILE)
@@ -142,72 +177,85 @@ class _Job:
             self.rejects,
             lambda width, delimiter: PartWriter(self.temp, width, delimiter, self.limits, loader.add),
             reject_undecodable=sure,
+            encoding=self.options.encoding if self.options.codec() else "UTF-8",
+            null_tokens=self.options.null_tokens,
+            exact_lines=bool(self.options.types),
         )
         if not detected.header:
-            loader.start(reader.names()[0], {})
+            self._start(loader, reader.names()[0], {}, reader.lines, detected)
         else:
-            reader.on_header = lambda: loader.start(reader.names()[0], {})
+            reader.on_header = lambda: self._start(loader, reader.names()[0], {}, reader.lines, detected)
         with reader.writer:
-            reader.read(decoded(self.source.chunks(), encoding, mark_bytes))
+            reader.read(self._text(encoding, mark_bytes))
         names, notes = reader.names()
         self._require_rows(reader.source_rows, header=detected.header and reader.header is not None)
-        because = [*because, *detected.because]
-        if reader.blank_lines:
-            because.append(f"{reader.blank_lines} blank lines are not records")
-        return self._manifest(
-            found, encoding, because, names, notes, reader.source_rows, reader.lines,
-            dialect=detected.dialect.described(header=detected.header, line_ending=reader.line_ending()),
-            fixed={},
+        layout = detected.layout
+        manifest = self._manifest(
+            found, self.options.encoding if self.options.codec() else encoding,
+            [*because, *detected.because, *reader.notes()], names, reader.null_tokens.noted(notes), reader.source_rows,
+            reader.lines, fixed={},
+            dialect=detected.dialect.described(
+                header=layout.header, line_ending=reader.line_ending(), skip_lines=layout.skip_lines
+            ),
         )  # fmt: skip
+        return replace(manifest, alternatives=detected.alternatives)
 
-    def _json(self, head: bytes, found: str, because: list[str]) -> Manifest:
-        announced, mark_bytes = mark(head)
-        encoding = announced or "utf-8"
-        because = list(because)
-        chunks = decoded(self.source.chunks(), encoding, mark_bytes)
-        parts: list[CleanPart] = []
-        table = JsonTable(
-            self.limits,
-            self.rejects,
-            lambda width, delimiter: PartWriter(self.temp, width, delimiter, self.limits, parts.append),
-            parts,
-        )
-        if found == "ndjson":
-            records = line_records(chunks, self.limits, table.refuse)
+    def _text(self, encoding: str, mark_bytes: int) -> Iterator[bytes]:
+        """The text as UTF-8, of the encoding that the caller said or that was found."""
+        codec = self.options.codec()
+        chunks = self.source.chunks()
+        return decoded(chunks, encoding, mark_bytes) if codec is None else decoded_as(chunks, codec)
+
+    def _collected(self, head: bytes, found: str, because: list[str]) -> Manifest:
+        """JSON, XML and workbooks, of which the columns are known when all has been read."""
+        collector = Collector(self.limits, self.temp, self.rejects, self.options)
+        got: Collected
+        if found == "xlsx":
+            got = collector.xlsx(self._on_disk("unpacked.xlsx"))
+        elif found == "xml":
+            got = collector.xml(self.source.chunks, mark(head)[0])
         else:
-            records = document_records(Reader(chunks, self.limits), because)
-        with table.writer:
-            for value, line in records:
-                table.add(value, line)
-        self._require_rows(table.source_rows, header=table.header)
-        names, notes = column_names(table.names())
+            announced, mark_bytes = mark(head)
+            encoding = announced or "utf-8"
+            got = collector.json(self._text(encoding, mark_bytes), encoding, lines=found == "ndjson")
+        self._require_rows(got.source_rows, header=got.header)
+        names, notes = column_names(got.names)
         if not names:
             raise UnreadableFileError("The records have no columns: every one of them is empty.", value=self.filename)
-        if table.header:
-            because.append("the first array is a header: its values are filled, distinct strings")
-        fixed = table.fixed_text()
         loader = self._open_loader(len(names))
-        loader.start(names, fixed)
-        for part in table.finish():
+        self._start(loader, names, got.fixed, got.lines, None)
+        for part in got.parts:
             loader.add(part)
         return self._manifest(
-            found, encoding, because, names, notes, table.source_rows, table.lines, dialect=None, fixed=fixed
-        )
+            found, got.encoding, [*because, *got.because], names, notes, got.source_rows, got.lines,
+            dialect=got.dialect, fixed=got.fixed,
+        )  # fmt: skip
+
+    def _on_disk(self, name: str) -> Path:
+        """The file as it is without its container; hashed in passing."""
+        if not self.source.compression:
+            self.source.finish_hash()
+            return self.path
+        path = self.temp / name
+        with path.open("wb") as file:
+            for chunk in self.source.chunks():
+                file.write(chunk)
+        return path
 
     def _parquet(self, because: list[str]) -> Manifest:
-        path = self.path
-        if self.source.compression:
-            path = self.temp / "unpacked.parquet"
-            with path.open("wb") as file:
-                for chunk in self.source.chunks():
-                    file.write(chunk)
-        else:
-            self.source.finish_hash()
+        if self.options.types:
+            raise InvalidError(
+                "options.types",
+                "A Parquet file brings its own types; leave them out, or send the table as CSV.",
+                value=next(iter(self.options.types)),
+                constraint="no types for Parquet",
+            )
+        path = self._on_disk("unpacked.parquet")
         connection = connect(self.temp, [self.out, path.parent], self.memory_limit_mb, self.threads)
         columns = parquet.read_columns(connection, path, self.limits)
         source_rows, parts, stats = parquet.write(connection, path, columns, self.out, self.limits)
         self._require_rows(source_rows, header=True)
-        typed = [_with_stats(column, one) for (column, _), one in zip(columns, stats, strict=True)]
+        typed = [with_stats(column, one) for (column, _), one in zip(columns, stats, strict=True)]
         return self._summed("parquet", None, None, because, typed, parts, source_rows)
 
     def _check_width(self, width: int) -> None:
@@ -232,7 +280,7 @@ class _Job:
     def _manifest(
         self,
         format_: str,
-        encoding: str,
+        encoding: str | None,
         because: list[str],
         names: list[str],
         notes: dict[int, str],
@@ -245,12 +293,18 @@ class _Job:
         if self.loader is None:
             raise AccountingError("nothing was loaded")
         decisions, parts = self.loader.finish()
-        columns = []
-        for at, (name, decision, stats) in enumerate(zip(names, decisions, self.loader.statistics, strict=True)):
-            column = _column(name, decision, notes.get(at), lines)
-            if at in fixed:
-                column = _fixed_column(column, fixed[at], lines)
-            columns.append(_with_stats(column, stats))
+        if self.gate is not None:
+            merged(self.rejects, self.gate.rejects)
+            self._require_rows(source_rows, header=True)
+        where, columns = self.gate or lines, []
+        self.lines = where
+        for at, (name, decision) in enumerate(zip(names, decisions[: self.loader.columns], strict=False)):
+            column = column_of(name, decision, notes.get(at), where)
+            if at in fixed and not (self.gate and at in self.gate.columns):
+                column = fixed_column(column, fixed[at], where)
+            columns.append(with_stats(column, self.loader.statistics[at]))
+        for at in range(self.loader.columns, len(names)):
+            because.append(f"column {at + 1} has neither a name nor a cell, and is left out")
         self.loader.close()
         return self._summed(format_, encoding, dialect, because, columns, parts, source_rows)
 
@@ -293,32 +347,3 @@ def _utf8_sample(head: bytes, encoding: str, mark_bytes: int) -> bytes:
     if encoding == "utf-8":
         return body
     return body.decode(encoding, "ignore").encode("utf-8")
-
-
-def _column(name: str, decision: Decision, note: str | None, lines: LineIndex) -> Column:
-    reason = f"{decision.reason}; {note}" if note else decision.reason
-    return Column(
-        name, decision.type, reason, decision.format, counter_example=_example(decision.counter_example, lines)
-    )
-
-
-def _fixed_column(column: Column, fixed: FixedText, lines: LineIndex) -> Column:
-    example: CounterExample | None = None
-    if fixed.row is not None:
-        example = {"row": fixed.row, "value": fixed.value}
-        if (line := lines.line(fixed.row)) is not None:
-            example["line"] = line
-    return replace(column, format=fixed.format, counter_example=example)
-
-
-def _example(found: tuple[int, str] | None, lines: LineIndex) -> CounterExample | None:
-    if found is None:
-        return None
-    row, value = found
-    line = lines.line(row)
-    return {"row": row, "value": value} if line is None else {"row": row, "line": line, "value": value}
-
-
-def _with_stats(column: Column, stats: ColumnStats) -> Column:
-    least, greatest = merged_bounds(column.type, stats.bounds)
-    return replace(column, nulls=stats.nulls, min=least, max=greatest)

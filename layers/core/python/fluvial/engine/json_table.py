@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from fluvial.engine.dialect import Dialect, Grammar
-from fluvial.engine.json_text import Members, compact, kind_of
+from fluvial.engine.json_text import Members, Text, compact, kind_of
 from fluvial.engine.limits import Limits
 from fluvial.engine.tables import CleanPart, FixedText, LineIndex, PartWriter, Rejects, encoded_cell
 from fluvial.errors import UnreadableFileError
 
 _MIXED = "mixed"
+# Kinds whose values are written as they are, until another kind shows up in their column.
+_PLAIN = ("string", "text")
+# Objects that lie deeper stay JSON.
+MAX_FLATTENED = 32
 
 
 @dataclass
@@ -38,9 +42,15 @@ class JsonTable:
     """Collects records into cleaned parts; `finish` makes all parts rectangular and uniform."""
 
     def __init__(
-        self, limits: Limits, rejects: Rejects, open_writer: Callable[[int, str], PartWriter], parts: list[CleanPart]
+        self,
+        limits: Limits,
+        rejects: Rejects,
+        open_writer: Callable[[int, str], PartWriter],
+        parts: list[CleanPart],
+        *,
+        flatten: bool = False,
     ) -> None:
-        self.limits, self.rejects, self.parts = limits, rejects, parts
+        self.limits, self.rejects, self.parts, self.flatten = limits, rejects, parts, flatten
         self.writer = open_writer(0, ",")
         self.lines = LineIndex()
         self.source_rows = self.rows = 0
@@ -60,7 +70,7 @@ class JsonTable:
         self.source_rows += 1
         cells: list[Any] | None
         if is_object and self.arrays is False:
-            cells, cause = self._by_name(value)
+            cells, cause = self._by_name(flattened(value) if self.flatten else value)
         elif is_array and self.arrays:
             cells, cause = self._by_position(value)
         else:
@@ -88,12 +98,12 @@ class JsonTable:
         switches = {
             place: kind.mixed_from
             for place, kind in enumerate(self._kinds)
-            if kind.mixed_from is not None and kind.first == "string"
+            if kind.mixed_from is not None and kind.first in _PLAIN
         }
         settled = []
         for part in self.parts:
             if part.width < width or any(part.first_row < switch for switch in switches.values()):
-                part = _rewritten(part, width, switches)
+                part = rewritten(part, width, switches)
             settled.append(part)
         return settled
 
@@ -103,9 +113,7 @@ class JsonTable:
         for place, kind in enumerate(self._kinds):
             if kind.mixed_from is not None:
                 row = kind.mixed_from + 1
-                reason = (
-                    f"row {row} holds a {kind.other} after values of kind {kind.first}, so every cell is kept as JSON"
-                )
+                reason = f"row {row} holds a {kind.other} value after {kind.first} ones, so every cell is kept as JSON"
                 fixed[place] = FixedText(reason, "json", row, kind.value)
             elif kind.first == "nested":
                 fixed[place] = FixedText("nested values, kept as compact JSON", "json")
@@ -136,10 +144,11 @@ class JsonTable:
         values = dict(members)
         if len(values) < len(members):
             return None, "a key that occurs twice"
-        for name in values:
+        new = [name for name in values if name not in self._places]
+        for name in new:
             if "\0" in name or not _encodable(name):
                 return None, "a key with a NUL character or half of a surrogate pair"
-        for name in values:
+        for name in new:
             self._place(name)
         return [values.get(name) for name in self._places], ""
 
@@ -156,9 +165,16 @@ class JsonTable:
             if value is None:
                 encoded.append(b"")
                 continue
+            if type(value) is Text and kind.first == "text" and kind.mixed_from is None and "\0" not in value:
+                # Most cells of XML, which have neither surrogates nor, if it comes to that, NULs.
+                content = value.encode()
+                if len(content) <= self.limits.cell_bytes:
+                    encoded.append(encoded_cell(content, True, b","))
+                    continue
             own = kind_of(value)
-            text = value if own == "string" and kind.first in ("", "string") and kind.now != _MIXED else compact(value)
-            if "\0" in text or (own == "string" and "\0" in value):
+            plain = own in _PLAIN and kind.first in ("", own) and kind.now != _MIXED
+            text = value if plain else compact(value)
+            if "\0" in text or (own in _PLAIN and "\0" in value):
                 return [], "a string with a NUL character"
             try:
                 content = text.encode("utf-8")
@@ -171,6 +187,8 @@ class JsonTable:
 
     def _write(self, cells: list[Any], encoded: list[bytes]) -> None:
         for value, kind in zip(cells, self._kinds, strict=True):
+            if value is None or (kind.first == "text" and type(value) is Text):
+                continue
             own = kind_of(value)
             if own and not kind.first:
                 kind.first = own
@@ -183,6 +201,17 @@ class JsonTable:
         self.writer.write(b",".join(encoded) + b"\n", 1)
 
 
+def flattened(members: Members, prefix: str = "", depth: int = 0) -> Members:
+    """The members with those of filled objects in their place, named `outer.inner`; lists stay what they are."""
+    flat = Members()
+    for name, value in members:
+        if isinstance(value, Members) and value and depth < MAX_FLATTENED:
+            flat.extend(flattened(value, f"{prefix}{name}.", depth + 1))
+        else:
+            flat.append((f"{prefix}{name}", value))
+    return flat
+
+
 def _encodable(text: str) -> bool:
     try:
         text.encode("utf-8")
@@ -191,8 +220,11 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _rewritten(part: CleanPart, width: int, switches: dict[int, int]) -> CleanPart:
-    """The part with every record `width` cells wide, and plain strings of mixed columns written as JSON."""
+def rewritten(part: CleanPart, width: int, switches: dict[int, int], *, before: int = 0) -> CleanPart:
+    """The part with every record `width` cells wide, and plain strings of mixed columns written as JSON.
+
+    Of the cells that are missing, which are null, `before` come first.
+    """
     path = part.path.with_suffix(".even.csv")
     grammar = Grammar(Dialect(","))
     row = part.first_row
@@ -213,7 +245,8 @@ def _rewritten(part: CleanPart, width: int, switches: dict[int, int]) -> CleanPa
                 for place, (cell, quoted) in enumerate(record.cells)
             ]
             encoded = [encoded_cell(cell, quoted, b",") for cell, quoted in cells]
-            target.write(b",".join(encoded + [b""] * (width - len(encoded))) + b"\n")
+            after = width - before - len(encoded)
+            target.write(b",".join([b""] * before + encoded + [b""] * after) + b"\n")
             row, pos = row + 1, record.next
     part.path.unlink()
     return CleanPart(path, part.rows, part.first_row, width, part.delimiter)

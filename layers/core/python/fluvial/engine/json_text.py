@@ -24,6 +24,12 @@ class Number(str):
     __slots__ = ()
 
 
+class Text(str):
+    """Text without a type of its own, as XML has it: typed by its characters, like a cell of a CSV."""
+
+    __slots__ = ()
+
+
 class Members(list[tuple[str, Any]]):
     """A JSON object as its members in order, so that a repeated key is seen and kept."""
 
@@ -55,9 +61,11 @@ def compact(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """string, number, boolean or nested; "" for null."""
+    """string, number, boolean, text or nested; "" for null."""
     if value is None:
         return ""
+    if isinstance(value, Text):
+        return "text"
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, Number):

@@ -20,10 +20,11 @@ from typing import Any
 
 import duckdb
 
+from fluvial.engine.forced import Gate, facts_of
 from fluvial.engine.limits import MIB, Limits
 from fluvial.engine.manifest import Part
 from fluvial.engine.tables import CleanPart, FixedText
-from fluvial.engine.types import Candidate, Decision, Facts, candidates, conclude, decide
+from fluvial.engine.types import PLAIN, Candidate, Decision, Facts, Style, candidates, conclude, decide
 
 # The sample is typed in Python at about a microsecond a cell and candidate.
 SAMPLE_CELLS = 20_000
@@ -115,17 +116,38 @@ class Loader:
         self._jobs: list[Future[_Written | None]] = []
         self._names: list[str] = []
         self._fixed: dict[int, FixedText] = {}
+        self._gate: Gate | None = None
+        self._style = PLAIN
+        self._empty_from: int | None = None
         self._plan: list[Decision] | None = None
         self._stopped = False
 
-    def start(self, names: list[str], fixed: dict[int, FixedText]) -> None:
-        """Name the columns, before the first part."""
-        self._names, self._fixed = names, fixed
+    def start(
+        self,
+        names: list[str],
+        fixed: dict[int, FixedText],
+        *,
+        gate: Gate | None = None,
+        style: Style = PLAIN,
+        empty_from: int | None = None,
+    ) -> None:
+        """Name the columns, before the first part. Those from `empty_from` on are left out if they stay empty."""
+        self._names, self._fixed, self._gate = names, fixed, gate
+        self._style, self._empty_from = style, empty_from
 
     def add(self, part: CleanPart) -> None:
-        """Take the next part."""
-        self.parts.append(part)
-        self._submit(part)
+        """Take the next part; what the gate does not let pass is rejected."""
+        kept: CleanPart | None = part
+        if self._gate is not None:
+            kept = self._gate.passed(self._connection, part, self._numbered(part, range(part.width)))
+        if kept is not None:
+            self.parts.append(kept)
+            self._submit(kept)
+
+    @property
+    def columns(self) -> int:
+        """How many columns there are, once `finish` has said which of the last are left out."""
+        return self._kept(self._plan or [])
 
     def close(self) -> None:
         """Stop what is under way and wait for it."""
@@ -140,12 +162,41 @@ class Loader:
             self._plan = self._decided_on_everything()
             self._stopped = False
             written = list(self._pool.map(self._write, self.parts, range(len(self.parts))))
-        self.statistics = [ColumnStats() for _ in self._plan]
+        self.statistics = [ColumnStats() for _ in range(self._kept(self._plan))]
         parts = []
         for one in written:
             if one is not None:
                 parts.append(self._summed(*one))
+        if self._gate is not None:
+            for at in self._gate.columns:
+                self._plan[at] = self._concluded(self._gate, at)
         return self._plan, parts
+
+    def _kept(self, plan: list[Decision]) -> int:
+        """The number of columns without the empty ones at the end that are left out."""
+        count = len(plan)
+        while self._empty_from is not None and count > self._empty_from and plan[count - 1].empty:
+            count -= 1
+        return count
+
+    def _concluded(self, gate: Gate, at: int) -> Decision:
+        """A forced column's format, and how many cells are not written so."""
+        facts = []
+        for part in self.parts:
+            row = self._connection.execute(f"SELECT {facts_of(at)} FROM {self._numbered(part, [at])}").fetchone()
+            facts.append(row or (None, None, None))
+
+        def altered(condition: str) -> int:
+            total = 0
+            for part in self.parts:
+                sql = f"SELECT count(*) FILTER ({condition}) FROM {self._numbered(part, [at])}"
+                total += (self._connection.execute(sql).fetchone() or (0,))[0]
+            return total
+
+        first = next((one[0] for one in facts if one[0]), None)
+        return gate.concluded(
+            at, (first, any(one[1] for one in facts), max((one[2] or 0 for one in facts), default=0)), altered
+        )
 
     def _submit(self, part: CleanPart) -> None:
         if self._plan is None and not self._stopped:
@@ -184,30 +235,41 @@ class Loader:
         rows = self._connection.execute(self._read(part) + f" LIMIT {wanted}").fetchall()
         plan = []
         for at in range(part.width):
-            plan.append(self._fixed_decision(at) or decide(row[at] for row in rows))
+            plan.append(self._fixed_decision(at) or decide((row[at] for row in rows), self._style))
         return plan
 
     def _fixed_decision(self, at: int) -> Decision | None:
+        if self._gate is not None and at in self._gate.columns:
+            return self._gate.decision(at)
         fixed = self._fixed.get(at)
         return None if fixed is None else Decision(None, fixed.reason, settled=True)
 
     def _write(self, part: CleanPart, index: int) -> _Written:
         names, plan = self._names, self._plan or []
+        kept = self._kept(plan)
         values = [
-            f"{_checked(f'c{at}', decision)} AS {identifier(name)}"
-            for at, (name, decision) in enumerate(zip(names, plan, strict=True))
+            f"{self._value(at, decision)} AS {identifier(name)}"
+            for at, (name, decision) in enumerate(zip(names[:kept], plan[:kept], strict=True))
         ]
         path = self.out / f"part-{index:05d}.parquet"
         select = f"SELECT {', '.join(values)} FROM ({self._read(part)})"
+        if kept < len(names):
+            tests = (f"({_checked(f'c{at}', plan[at])}) IS NULL" for at in range(kept, len(names)))
+            select += f" WHERE {' AND '.join(tests)}"
         rows, size, statistics = write_part(self._connection.cursor(), select, path, self.limits)
         if rows != part.rows:
             raise AccountingError(f"{part.rows} rows were read into part {index}, but {rows} were written")
-        return Part(path.name, rows, size, part.first_row), [statistics[name] for name in names]
+        return Part(path.name, rows, size, part.first_row), [statistics[name] for name in names[:kept]]
+
+    def _value(self, at: int, decision: Decision) -> str:
+        if self._gate is not None and at in self._gate.columns:
+            return self._gate.columns[at].sql_value(f"c{at}")
+        return _checked(f"c{at}", decision)
 
     def _summed(self, part: Part, statistics: list[dict[str, str]]) -> Part:
         """The part with its bounds, after its statistics have been added to those of the columns."""
         bounds = {}
-        for name, column, sums in zip(self._names, statistics, self.statistics, strict=True):
+        for name, column, sums in zip(self._names[: len(statistics)], statistics, self.statistics, strict=True):
             if found := sums.add(column, part.rows):
                 bounds[name] = list(found)
         return replace(part, bounds=bounds)
@@ -216,10 +278,10 @@ class Loader:
         plan: list[Decision] = []
         width = len(self._names)
         for start in range(0, width, FACT_COLUMNS):
-            columns = [at for at in range(start, min(start + FACT_COLUMNS, width)) if at not in self._fixed]
+            columns = [at for at in range(start, min(start + FACT_COLUMNS, width)) if not self._fixed_decision(at)]
             facts = self._facts(columns)
             for at in range(start, min(start + FACT_COLUMNS, width)):
-                plan.append(self._fixed_decision(at) or conclude(facts[at]))
+                plan.append(self._fixed_decision(at) or conclude(facts[at], self._style))
         return plan
 
     def _facts(self, columns: list[int]) -> dict[int, Facts]:
@@ -228,7 +290,7 @@ class Loader:
             unknown = [at for at in columns if facts[at].first is None]
             for at, (row, cell) in self._first_cells(part, unknown).items():
                 facts[at].first = (row, cell)
-                facts[at].failures = [None] * len(candidates(cell))
+                facts[at].failures = [None] * len(candidates(cell, self._style))
             self._gather(part, facts)
         return facts
 
@@ -249,7 +311,7 @@ class Loader:
         for at, known in facts.items():
             cell = f"c{at}"
             wanted.append(f"min(r) FILTER ({cell} IS NULL), min(r) FILTER ({cell} = '')")
-            for candidate in _alive(known):
+            for candidate in _alive(known, self._style):
                 fails = f"{cell} <> '' AND NOT coalesce({candidate.sql_holds(cell)}, false)"
                 wanted.append(f"min(r) FILTER ({fails}), arg_min({cell}, r) FILTER ({fails})")
                 if candidate.both:
@@ -259,23 +321,23 @@ class Loader:
         if next(values) != part.rows:
             raise AccountingError(f"a part of {part.rows} rows was read with another number of rows")
         for known in facts.values():
-            _add(known, values)
+            _add(known, values, self._style)
 
 
-def _alive(known: Facts) -> list[Candidate]:
+def _alive(known: Facts, style: Style) -> list[Candidate]:
     if known.first is None:
         return []
-    found = candidates(known.first[1])
+    found = candidates(known.first[1], style)
     return [candidate for candidate, failure in zip(found, known.failures, strict=True) if failure is None]
 
 
-def _add(known: Facts, values: Any) -> None:
+def _add(known: Facts, values: Any, style: Style) -> None:
     """Take the values that `_gather` asked for on behalf of one column, in the same order."""
-    alive = _alive(known)
+    alive = _alive(known, style)
     null_row, empty_row = next(values), next(values)
     known.null_row = known.null_row or null_row
     known.empty_row = known.empty_row or empty_row
-    found = candidates(known.first[1]) if known.first else ()
+    found = candidates(known.first[1], style) if known.first else ()
     for candidate in alive:
         row, cell = next(values), next(values)
         if row is not None:

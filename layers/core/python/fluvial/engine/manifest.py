@@ -21,7 +21,8 @@ class Column:
 
     `type` is integer, decimal(p,s), float, boolean, date, timestamp, timestamp_tz, time or text. `format` says
     how a value is written back as it was in the source; None where there is one spelling only. `min` and `max`
-    are canonical text (ISO for dates and times), None when unknown or when every cell is null.
+    are canonical text (ISO for dates and times), None when unknown or when every cell is null. `alternatives` are
+    the types that come before it in the order of choice, each with the first cell that speaks against it.
     """
 
     name: str
@@ -32,13 +33,15 @@ class Column:
     min: str | None = None
     max: str | None = None
     counter_example: CounterExample | None = None
+    alternatives: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Part:
     """One Parquet file: `first_row` is the 0-based position of its first row in the dataset version.
 
-    `bounds` is [min, max] by column name, for columns whose bounds are known.
+    `bounds` is [min, max] by column name, for columns whose bounds are known. `location` is the prefix of the earlier
+    version that the file belongs to; None for a file of the manifest's own version.
     """
 
     file: str
@@ -46,11 +49,22 @@ class Part:
     bytes: int
     first_row: int
     bounds: dict[str, list[str]] = field(default_factory=dict)
+    location: str | None = None
+
+    def key(self, own: str) -> str:
+        """The file's key in the bucket; `own` is the location of the manifest's version."""
+        return f"{self.location or own}{self.file}"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything known about one ingested file. `rows + rejected == source_rows`, always."""
+    """Everything known about one version of a dataset, and about the file that it was made with.
+
+    `rejected` and what begins with `source` are of the file, `columns`, `rows` and `parts` of the version. Without
+    `merged` the version is the file, and `rows + rejected == source_rows`. With it, `merged` has what the file was to
+    the version before: mode, key, counts and changes of the columns, and the names of the file's columns.
+    `alternatives` are other delimiters, with the columns they would make and the share of records they would fit.
+    """
 
     format: str
     compression: str | None
@@ -65,6 +79,8 @@ class Manifest:
     source_sha256: str
     parts: list[Part]
     rejects_file: str | None
+    merged: dict[str, Any] | None = None
+    alternatives: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> str:
         """One line of JSON from which `from_json` makes an equal manifest."""

@@ -8,14 +8,22 @@ that cost a tenth of it: the text outside of quotes alone (`skeleton`) shows whe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 
-from fluvial.engine.dialect import Detected, Grammar, Record, column_names
+from fluvial.engine.detect import Detected
+from fluvial.engine.detect_header import fitted
+from fluvial.engine.dialect import Grammar, Record, column_names
+from fluvial.engine.encodings import shown_bytes
 from fluvial.engine.limits import MIB, Limits
+from fluvial.engine.null_tokens import NullTokens
 from fluvial.engine.sources import line_ends
 from fluvial.engine.tables import UNIT_SEPARATOR, LineIndex, PartWriter, Rejects, encoded_cell
 from fluvial.errors import UnreadableFileError
+
+# Delimiters that cleaned parts have as well; others are replaced by one that hardly occurs in text.
+KEPT_DELIMITERS = ("\t", ";", "|", ",")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class NotUtf8Error(Exception):
@@ -26,7 +34,8 @@ class RecordReader:
     """Reads one delimited text from chunks of UTF-8 bytes.
 
     `reject_undecodable`: the file is known to be UTF-8, so records that are not are rejected instead of raising
-    NotUtf8Error.
+    NotUtf8Error. `encoding` is what their cause calls the file's. `null_tokens` are bare cells that are null.
+    `exact_lines`: the line of every row has to be known, also where that takes longer.
     """
 
     def __init__(
@@ -37,21 +46,34 @@ class RecordReader:
         open_writer: Callable[[int, str], PartWriter],
         *,
         reject_undecodable: bool,
+        encoding: str = "UTF-8",
+        null_tokens: Sequence[str] = (),
+        exact_lines: bool = False,
     ) -> None:
         self.width, self.limits, self.rejects = detected.width, limits, rejects
-        self.delimiter = (detected.dialect.delimiter or UNIT_SEPARATOR).encode()
+        dialect = detected.dialect
+        kept = dialect.delimiter in KEPT_DELIMITERS
+        self.delimiter = (dialect.delimiter if kept and dialect.delimiter else UNIT_SEPARATOR).encode()
+        # The file's own, where it is another than that of the cleaned parts.
+        self._foreign = b"" if kept else (dialect.delimiter or "").encode()
+        self.null_tokens = NullTokens(null_tokens, self.delimiter)
         self.writer = open_writer(detected.width, self.delimiter.decode())
         self.lines = LineIndex()
         self.header: list[str] | None = None
         self.on_header: Callable[[], None] = lambda: None
-        self.source_rows = self.blank_lines = 0
+        self.header_note: str | None = None
+        self.source_rows = self.blank_lines = self.comment_lines = 0
         self.line_endings: dict[str, int] = {}
-        self._grammar = Grammar(detected.dialect)
+        self._grammar, self._layout = Grammar(dialect, detected.width), detected.layout
         self._awaits_header = detected.header
-        self._reject_undecodable = reject_undecodable
+        self._skip = detected.layout.skip_lines
+        self._reject_undecodable, self._encoding, self._exact_lines = reject_undecodable, encoding, exact_lines
         self._line = 1
         self._rows = 0
-        self._plain_quotes = detected.dialect.quote == detected.dialect.escape == '"'
+        self._plain_quotes = dialect.quote == '"' and dialect.doubled
+        # Blocks with one of these are read record by record, unless their quotes are plain.
+        self._special = {b'"', self._grammar.quote, self._grammar.escape if dialect.bare_escapes else b""} - {b""}
+        self._comments = [end + self._grammar.comment for end in (b"\n", b"\r")] if dialect.comment else []
         stop = re.escape(self.delimiter)
         # What is left of a block without any other byte: one _outline per record if all are well formed.
         self._ignored = bytes(set(range(256)) - {ord(self.delimiter), ord("\n")})
@@ -64,8 +86,11 @@ class RecordReader:
         for chunk in chunks:
             if b"\0" in chunk:
                 self._refuse_nul(buffer + chunk)
-            buffer = self._consume(buffer + chunk if buffer else chunk)
-        if buffer:
+            buffer = buffer + chunk if buffer else chunk
+            if self._skip:
+                buffer = self._past_skipped(buffer)
+            buffer = self._consume(buffer)
+        if buffer and not self._skip:
             self._slowly(buffer, final=True)
 
     def names(self) -> tuple[list[str], dict[int, str]]:
@@ -74,10 +99,31 @@ class RecordReader:
             return [f"column_{number + 1}" for number in range(self.width)], {}
         return column_names(self.header)
 
+    def notes(self) -> list[str]:
+        """What was passed over, as `detected_because` says it."""
+        said = [self.header_note] if self.header_note else []
+        if self.comment_lines:
+            said.append(f"{self.comment_lines} comment lines are not records")
+        if self.blank_lines:
+            said.append(f"{self.blank_lines} blank lines are not records")
+        return said
+
     def line_ending(self) -> str:
         r"""\n, \r\n or \r as JSON would show it, or "mixed"."""
         kinds = [kind for kind, count in self.line_endings.items() if count]
         return kinds[0] if len(kinds) == 1 else "mixed" if kinds else "\n"
+
+    def _past_skipped(self, buffer: bytes) -> bytes:
+        """The buffer without the lines above the table; of a line that goes on, only what may be half a line end."""
+        pos = 0
+        while self._skip:
+            ended = _LINE_END.search(buffer, pos)
+            if ended is None or (ended.end() == len(buffer) and ended[0] == b"\r"):
+                return buffer[-1:] if buffer.endswith(b"\r") else b""
+            pos = ended.end()
+            self._skip -= 1
+            self._line += 1
+        return buffer[pos:]
 
     def _refuse_nul(self, data: bytes) -> None:
         line = self._line + line_ends(data[: data.index(b"\0")])
@@ -117,16 +163,24 @@ class RecordReader:
                 block.decode("utf-8")
             except UnicodeDecodeError:
                 return False
-        quotes = b'"' in block
-        if (quotes and not self._plain_quotes) or (
-            not quotes and not self._plain_quotes and self._grammar.quote in block
+        if self._comments and (
+            block.startswith(self._grammar.comment) or any(comment in block for comment in self._comments)
         ):
+            return False
+        quotes = b'"' in block
+        if not self._plain_quotes and any(mark in block for mark in self._special):
             return False
         pieces = block.split(b'"') if quotes else [block]
         limit = min(self.limits.line_bytes, self.limits.cell_bytes)
         if len(block) > limit and (quotes or len(max(block.splitlines(), key=len)) > limit):
             return False
-        clean, endings = block, None
+        if quotes and (self._foreign or self.null_tokens.occur_in(block)):
+            return False
+        if self._foreign or not self._grammar.delimiter:
+            if self.delimiter in block:
+                return False
+            pieces = [block.replace(self._foreign, self.delimiter)] if self._foreign else pieces
+        clean, endings = pieces[0] if not quotes else block, None
         if b"\r" in block:
             endings = self._endings(pieces)
             pieces[::2] = [piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n") for piece in pieces[::2]]
@@ -162,7 +216,7 @@ class RecordReader:
         count = len(outline) // self.width
         even = outline == self._outline * count
         if physical is not None:
-            if not even or count > self.limits.part_rows:
+            if not even or count > self.limits.part_rows or (self._exact_lines and physical != count):
                 return None
             if count > self.writer.room:
                 self.writer.close()
@@ -173,7 +227,7 @@ class RecordReader:
         if even:
             self._count(count, self._line)
             if count <= self.writer.room:
-                self.writer.write(clean, count)
+                self.writer.write(self.null_tokens.without(clean), count)
             else:
                 self._write_lines(clean.split(b"\n")[:-1])
         elif self._grammar.delimiter:
@@ -194,7 +248,8 @@ class RecordReader:
                 yield line
             elif line:
                 self.source_rows += 1
-                self._reject_ragged(self._line + offset, count + 1, line)
+                raw = line.replace(self.delimiter, self._foreign) if self._foreign else line
+                self._reject_ragged(self._line + offset, count + 1, raw)
             else:
                 self.blank_lines += 1
 
@@ -208,7 +263,7 @@ class RecordReader:
         start = 0
         while start < len(lines):
             some = lines[start : start + self.writer.room]
-            self.writer.write(b"\n".join(some) + b"\n", len(some))
+            self.writer.write(self.null_tokens.without(b"\n".join(some) + b"\n"), len(some))
             start += len(some)
 
     def _reject_ragged(self, line: int, found: int, raw: bytes) -> None:
@@ -235,7 +290,7 @@ class RecordReader:
     def _past_limit(self, buffer: bytes, pos: int) -> Record:
         """The record at `pos` exceeds the limit: an unclosed quote costs its first line, a long line the file."""
         limit = self.limits.line_bytes
-        ended = re.compile(rb"\r\n|\r|\n").search(buffer, pos, pos + limit + 2)
+        ended = _LINE_END.search(buffer, pos, pos + limit + 2)
         if ended is None or ended.start() - pos > limit:
             shown = f"{limit / MIB:g} MiB" if limit >= MIB else f"{limit} bytes"
             raise UnreadableFileError(
@@ -255,11 +310,18 @@ class RecordReader:
         ending = buffer[record.end : record.next].decode()
         if ending in ("\n", "\r", "\r\n"):
             self.line_endings[ending] = self.line_endings.get(ending, 0) + 1
+        if record.comment:
+            self.comment_lines += 1
+            return
         if not raw and self.width > 1:
             self.blank_lines += 1
             return
-        if self._awaits_header and not record.error and len(record.cells) == self.width and self._decodes(raw):
-            self.header = [cell.decode("utf-8") for cell, _ in record.cells]
+        fits = len(record.cells) == self.width or self._layout.fit_header
+        if self._awaits_header and not record.error and fits and self._decodes(raw):
+            named = [cell.decode("utf-8") for cell, _ in record.cells]
+            # A second byte order mark, as a tool leaves that marks what is marked already.
+            named[0] = named[0].removeprefix("\ufeff")
+            self.header, self.header_note = fitted(named, self.width, labels=self._layout.labels)
             self._awaits_header = False
             self.on_header()
             return
@@ -276,7 +338,7 @@ class RecordReader:
         else:
             self.source_rows -= 1
             self._count(1, self._line)
-            cells = (encoded_cell(cell, quoted, self.delimiter) for cell, quoted in record.cells)
+            cells = (encoded_cell(cell, quoted, self.delimiter) for cell, quoted in self.null_tokens.of(record.cells))
             self.writer.write(self.delimiter.join(cells) + b"\n", 1)
 
     def _overlong_cell(self, record: Record) -> int | None:
@@ -308,4 +370,5 @@ class RecordReader:
             except UnicodeDecodeError:
                 column = number
                 break
-        self.rejects.add(self._line, column, f"bytes that are not UTF-8, from byte {place} of the record", raw)
+        cause = f"bytes that are not {self._encoding}, from byte {place} of the record"
+        self.rejects.add(self._line, column, cause, shown_bytes(raw))

@@ -11,31 +11,40 @@ and times are text as the source wrote them; null is None.
 from __future__ import annotations
 
 import json
-import math
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 
+from fluvial.engine.conditions import finite
 from fluvial.engine.load import identifier
 from fluvial.engine.manifest import Column, Manifest, Part
+from fluvial.engine.parts import numbered
 from fluvial.engine.types import sql_text
 
+MEMORY_LIMIT_MB = 800  # of the function's 1,769; what is more goes to the disk
 _LOCK = threading.Lock()
 
 
 @lru_cache(maxsize=1)
 def _connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
-        config={"threads": 2, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        config={
+            "threads": 2,
+            "memory_limit": f"{MEMORY_LIMIT_MB}MB",
+            "temp_directory": str(Path(tempfile.gettempdir(), "fluvial-spill")),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
     )
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
-def _cursor() -> duckdb.DuckDBPyConnection:
+def cursor() -> duckdb.DuckDBPyConnection:
     # Opening takes milliseconds and a cursor microseconds: one connection per process.
     with _LOCK:
         return _connection().cursor()
@@ -52,36 +61,40 @@ def locate(manifest: Manifest, offset: int, limit: int) -> list[tuple[Part, int,
     return found
 
 
-def read_page(parts: Sequence[tuple[Path, int, int]], columns: Sequence[Column]) -> list[dict[str, object]]:
-    """The rows of (part file, rows to skip, rows to take), in source order, as JSON-ready dictionaries."""
-    names = [column.name for column in columns]
-    floats = [at for at, column in enumerate(columns) if column.type == "float"]
-    select = ", ".join(_json_ready(column) for column in columns) or "1"
+def read_page(
+    parts: Sequence[tuple[Path, int, int]], columns: Sequence[Column], *, names: Collection[str] | None = None
+) -> list[dict[str, object]]:
+    """The rows of (part file, rows to skip, rows to take), in source order, as JSON-ready dictionaries.
+
+    `names` are those of all columns of the files, where `columns` are only some.
+    """
+    names = [column.name for column in columns] if names is None else names
+    values = [f"{json_ready(column)} AS fluvial_{at}" for at, column in enumerate(columns)]
     page: list[dict[str, object]] = []
-    cursor = _cursor()
+    connection = cursor()
     for path, skip, take in parts:
-        sql = (
-            f"SELECT {select} FROM read_parquet($path) "
-            f"WHERE file_row_number BETWEEN {int(skip)} AND {int(skip) + int(take) - 1} ORDER BY file_row_number"
-        )
-        for row in cursor.execute(sql, {"path": str(path)}).fetchall():
-            record: dict[str, object] = dict(zip(names, row, strict=False))
-            for at in floats:
-                if row[at] is not None and not math.isfinite(row[at]):
-                    record[names[at]] = _word(row[at])
-            page.append(record)
+        wanted = f"nr BETWEEN {int(skip)} AND {int(skip) + int(take) - 1}"
+        sql = f"SELECT * EXCLUDE nr FROM {numbered([(path, 0)], values, names)} WHERE {wanted} ORDER BY nr"
+        for row in connection.execute(sql).fetchall():
+            page.append(record(row, columns))
     return page
 
 
-def _json_ready(column: Column) -> str:
-    cell = identifier(column.name)
+def record(row: Sequence[object], columns: Sequence[Column]) -> dict[str, object]:
+    """A row of `json_ready` values by name."""
+    found: dict[str, object] = {}
+    for column, value in zip(columns, row, strict=False):
+        found[column.name] = finite(value) if isinstance(value, float) else value
+    return found
+
+
+def json_ready(column: Column, value: str | None = None) -> str:
+    """SQL for a cell, or another value of the column, as answers have it, but for floats that are not finite."""
+    cell = identifier(column.name) if value is None else value
     if column.type in ("integer", "float", "boolean", "text"):
         return cell
-    return sql_text(cell, column.type, column.format)
-
-
-def _word(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    # A number is one to whoever reads the answer, however its source wrote it.
+    return sql_text(cell, column.type, None if column.type.startswith("decimal") else column.format)
 
 
 def read_rejects(path: Path, offset: int, limit: int) -> list[dict[str, object]]:

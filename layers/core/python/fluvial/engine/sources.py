@@ -5,11 +5,21 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fluvial.engine.containers import (
+    Gunzip,
+    Member,
+    Unpacker,
+    Unzip,
+    Unzstd,
+    container_of,
+    directory,
+    is_package,
+    only_member,
+)
 from fluvial.engine.json_text import shape_of
 from fluvial.engine.limits import MIB, Limits
 from fluvial.errors import UnreadableFileError
@@ -17,13 +27,10 @@ from fluvial.errors import UnreadableFileError
 # Small enough to stay in a core's cache through all the passes over a block: half the time of 2 MiB.
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 1 * MIB
-FORMATS = ("csv", "tsv", "json", "ndjson", "parquet")
+FORMATS = ("csv", "tsv", "json", "ndjson", "parquet", "xlsx", "xml")
 
 # Containers that are recognised in order to say what to do instead.
 _OTHER_KINDS = (
-    (b"PK\x03\x04", "is a ZIP archive or an Excel workbook (XLSX), which is not read yet; export it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "is an old Office document (XLS), which is not read; export it as CSV"),
-    (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard, which is not read yet; compress it with gzip"),
     (b"BZh", "is compressed with bzip2, which is not read; compress it with gzip"),
     (b"\xfd7zXZ", "is compressed with xz, which is not read; compress it with gzip"),
     (b"7z\xbc\xaf", "is a 7-Zip archive, which is not read; compress the file with gzip"),
@@ -46,13 +53,21 @@ class Source:
     compression: str | None = None
     sha256: str = ""
     size_bytes: int = field(init=False)
+    _member: Member | None = None
 
     def __post_init__(self) -> None:
         self.size_bytes = self.path.stat().st_size
         if self.size_bytes == 0:
             raise UnreadableFileError("The file is empty: it has no bytes.")
         with self.path.open("rb") as file:
-            self.compression = "gzip" if file.read(2) == b"\x1f\x8b" else None
+            self.compression = container_of(file.read(4))
+        if self.compression == "zip":
+            members = directory(self.path)
+            # A workbook is a ZIP file, too, but not one that something else is packed in.
+            if is_package([info.filename for info in members]):
+                self.compression = None
+            else:
+                self._member = only_member(self.path, members)
 
     def chunks(self) -> Iterator[bytes]:
         """The unpacked bytes; raises UnreadableFileError for bombs, cut-off and damaged archives."""
@@ -75,7 +90,7 @@ class Source:
         with self.path.open("rb") as file:
             if not self.compression:
                 return file.read(HEAD_BYTES)
-            unpacker = _Gunzip()
+            unpacker = self._unpacker()
             while len(found) < HEAD_BYTES and (data := file.read(64 * 1024)):
                 for piece in unpacker.feed(data):
                     found += piece
@@ -111,8 +126,13 @@ class Source:
                     self.progress(done)
         self.sha256 = digest.hexdigest()
 
+    def _unpacker(self) -> Unpacker:
+        if self._member is not None:
+            return Unzip(self._member)
+        return Gunzip() if self.compression == "gzip" else Unzstd()
+
     def _unpack(self, raw: Iterator[bytes]) -> Iterator[bytes]:
-        unpacker = _Gunzip()
+        unpacker = self._unpacker()
         taken = made = 0
         for data in raw:
             for piece in unpacker.feed(data):
@@ -121,42 +141,13 @@ class Source:
                 suspicious = made > self.limits.unpacked_ratio_from_bytes
                 if suspicious and made > self.limits.unpacked_ratio * (taken + len(data)):
                     raise UnreadableFileError(
-                        f"The gzip file unpacks to more than {self.limits.unpacked_ratio} times its size, "
-                        "as no table does; it is not unpacked.",
+                        f"The {self.compression} file unpacks to more than {self.limits.unpacked_ratio} times its "
+                        "size, as no table does; it is not unpacked.",
                         constraint=f"at most {self.limits.unpacked_ratio} times the packed size",
                     )
                 yield piece
             taken += len(data)
         unpacker.finish()
-
-
-class _Gunzip:
-    """A gzip stream of one or more members, fed piece by piece."""
-
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(wbits=31)
-        self._complete = False
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        try:
-            while data:
-                if self._complete:
-                    # Padding with zeros after the last member is common on tapes and block devices.
-                    data = data.lstrip(b"\0")
-                    if not data:
-                        return
-                    self._inflate, self._complete = zlib.decompressobj(wbits=31), False
-                piece = self._inflate.decompress(data, CHUNK_BYTES)
-                data = self._inflate.unconsumed_tail or self._inflate.unused_data
-                self._complete = self._inflate.eof
-                if piece:
-                    yield piece
-        except zlib.error as exc:
-            raise UnreadableFileError("The gzip file is damaged; compress and send it again.") from exc
-
-    def finish(self) -> None:
-        if not self._complete:
-            raise UnreadableFileError("The gzip file is cut off before its end; compress and send it again.")
 
 
 def _sized(size_bytes: int) -> str:
@@ -179,6 +170,10 @@ def recognise(head: bytes, asked: str | None, filename: str) -> tuple[str, list[
     for magic, what in _OTHER_KINDS:
         if head.startswith(magic):
             raise UnreadableFileError(f"The file {what}.", value=filename)
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        raise UnreadableFileError(f"The file {_old_office(head)}.", value=filename)
+    if (inner := container_of(head)) not in (None, "zip"):
+        raise UnreadableFileError(f"The file is packed twice: in it is a {inner} file; unpack it once.", value=filename)
     found, because = _by_content(head, filename)
     if asked in (None, found) or (asked == "tsv" and found == "csv"):
         return asked or found, because
@@ -197,17 +192,35 @@ _NAMES = {
     "json": "one JSON document",
     "ndjson": "JSON with one value per line",
     "csv": "delimited text, not JSON or Parquet",
+    "xlsx": "an Office package, as workbooks (XLSX) are",
+    "xml": "XML",
 }
+
+
+def _old_office(head: bytes) -> str:
+    """What a compound file is, by the names of its streams, which are mostly near its start."""
+    if "EncryptedPackage".encode("utf-16-le") in head:
+        return "is protected by a password; save it without one"
+    if "Workbook".encode("utf-16-le") in head or "Book".encode("utf-16-le") in head:
+        return "is an old Excel workbook (XLS), which is not read; save it as XLSX or CSV"
+    return (
+        "is an old Office document (XLS), or is protected by a password; save it as XLSX without a password, or as CSV"
+    )
 
 
 def _by_content(head: bytes, filename: str) -> tuple[str, list[str]]:
     if head.startswith(b"PAR1"):
         return "parquet", ["the file starts with Parquet's mark PAR1"]
+    if container_of(head) == "zip":
+        return "xlsx", ["the file is an Office package, which starts as ZIP files do"]
     encoding, mark_bytes = mark(head)
     text = codecs.getincrementaldecoder(encoding or "utf-8")("replace").decode(head[mark_bytes:])
     if _MARKUP.match(text[:200].encode("utf-8", "replace")):
-        kind = "a web page (HTML)" if re.match(r"\s*<(!doctype html|html)", text, re.IGNORECASE) else "XML"
-        raise UnreadableFileError(f"The file is {kind}, which is not read yet; export it as CSV.", value=filename)
+        if re.match(r"\s*<(!doctype html|html)", text, re.IGNORECASE):
+            raise UnreadableFileError(
+                "The file is a web page (HTML), which is not read; export it as CSV.", value=filename
+            )
+        return "xml", ["the content starts with markup"]
     if encoding not in ("utf-16-le", "utf-16-be"):
         _refuse_binary(head, filename)
     if re.match(r'\s*(?:\{\s*["}]|\[\s*(?:[\[\]{"0-9-]|true|false|null))', text):
@@ -233,7 +246,7 @@ def mark(head: bytes) -> tuple[str | None, int]:
 def _refuse_binary(head: bytes, filename: str) -> None:
     """A NUL or many control characters: binary, or UTF-16 without its mark. The rare NUL is named by line later."""
     sample = head[: 64 * 1024]
-    controls = len(sample.translate(None, bytes(range(32, 256)) + b"\t\n\r\f\x1b"))
+    controls = len(sample.translate(None, bytes(range(32, 256)) + b"\t\n\r\f\x1b\x1f"))
     # Latin text in UTF-16 has its NULs at every other byte; those of a program lie anywhere.
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if max(even, odd) * 4 > len(sample) and min(even, odd) * 20 < max(even, odd):

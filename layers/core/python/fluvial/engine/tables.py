@@ -106,8 +106,8 @@ class Rejects:
     first: str = ""
     _file: TextIO | None = None
 
-    def add(self, line: int, column: int | None, cause: str, raw: bytes | str) -> None:
-        """Keep one record: 1-based physical line of the file, 1-based column or None, and its text.
+    def add(self, line: int | None, column: int | None, cause: str, raw: bytes | str) -> None:
+        """Keep one record: 1-based physical line of the file if it is known, 1-based column or None, and its text.
 
         Bytes that are not UTF-8 appear as `\\xNN`.
         """

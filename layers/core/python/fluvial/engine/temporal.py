@@ -139,3 +139,45 @@ def sql_render(value: str, type_: str, format_: str) -> str:
         text = f"strftime({value}, '{_FRACTION.sub(directive, body)}')"
         text = f"left({text}, length({text}) - {surplus})" if surplus else text
     return f"{text} || '{zone}'" if zone else text
+
+
+_CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,6})?)?"
+_ANY_ZONE = r"Z|[+-][0-9]{2}(?::?[0-9]{2})?"
+_YEAR_FIRST = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
+_NAMED_MONTHS = ("%d-%b-%Y", "%d %b %Y", "%d-%B-%Y", "%d %B %Y")
+
+
+def forced_date(cell: str, order: str | None) -> str:
+    """SQL for the DATE in `cell` in any spelling that a forced type takes, or NULL.
+
+    Day and month in digits before the year are read only in the order that was said.
+    """
+    formats, shapes = [*_YEAR_FIRST, *_NAMED_MONTHS], ["[0-9]{8}", "[0-9]{1,2}([- ])[A-Za-z]{3,9}([- ])[0-9]{4}"]
+    for separator in "-/.":
+        shapes.append(f"[0-9]{{4}}[{separator}][0-9]{{1,2}}[{separator}][0-9]{{1,2}}")
+        if order in ("dmy", "mdy"):
+            shapes.append(f"[0-9]{{1,2}}[{separator}][0-9]{{1,2}}[{separator}][0-9]{{4}}")
+            day, month = ("%d", "%m") if order == "dmy" else ("%m", "%d")
+            formats.append(f"{day}{separator}{month}{separator}%Y")
+    listed = ", ".join(f"'{one}'" for one in formats)
+    value = f"CAST(try_strptime({cell}, [{listed}]) AS DATE)"
+    return f"(CASE WHEN regexp_full_match({cell}, '{'|'.join(shapes)}') AND year({value}) > 0 THEN {value} END)"
+
+
+def forced_time(cell: str) -> str:
+    """SQL for the TIME in `cell`, or NULL."""
+    padded = f"CASE WHEN length({cell}) < 6 THEN {cell} || ':00' ELSE {cell} END"
+    return f"(CASE WHEN regexp_full_match({cell}, '{_CLOCK}') THEN TRY_CAST({padded} AS TIME) END)"
+
+
+def forced_moment(cell: str, order: str | None, *, zoned: bool) -> str:
+    """SQL for the TIMESTAMP in `cell`, or the TIMESTAMPTZ, which has to name its zone; or NULL."""
+    whole = f"^(.*)[T ]({_CLOCK})({_ANY_ZONE if zoned else ''})$"
+    day, clock, zone = (f"regexp_extract({cell}, '{whole}', {group})" for group in (1, 2, 3))
+    moment = f"({forced_date(day, order)} + {forced_time(clock)})"
+    if not zoned:
+        return moment
+    digits = f"rpad(replace({zone}[2:], ':', ''), 4, '0')"
+    minutes = f"(TRY_CAST({digits}[:2] AS INTEGER) * 60 + TRY_CAST({digits}[3:] AS INTEGER))"
+    offset = f"CASE {zone}[1] WHEN '+' THEN {minutes} WHEN '-' THEN -{minutes} ELSE 0 END"
+    return f"CAST(({moment} - to_minutes({offset})) AS TIMESTAMPTZ)"

@@ -12,7 +12,7 @@ can never make another one win before it is struck out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -26,9 +26,25 @@ TRUTH_WORDS = (
     ("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("yes", "no"), ("Yes", "No"), ("YES", "NO"),
 )  # fmt: skip
 INT64 = range(-(2**63), 2**63)
+DECIMAL_COMMA = "decimal comma"
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
+_COMMA = re.compile(r"-?(?:0|[1-9][0-9]*),([0-9]+)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?")
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a cell alone cannot say: the order of day and month where both fit, and whether a comma is a point.
+
+    A comma is one only where it does not also divide the cells of the file.
+    """
+
+    date_order: str | None = None
+    decimal_comma: bool = False
+
+
+PLAIN = Style()
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,10 @@ class Candidate:
         if self.type == "integer":
             return bool(_INTEGER.fullmatch(cell)) and cell != "-0" and len(cell) < 21 and int(cell) in INT64
         if self.type.startswith("decimal"):
+            if self.format == DECIMAL_COMMA:
+                if not _COMMA.fullmatch(cell):
+                    return False
+                cell = cell.replace(",", ".")
             return _decimal_holds(cell, *decimal_shape(self.type))
         if self.type == "float":
             return _float_holds(cell, short=self.format is not None)
@@ -61,6 +81,9 @@ class Candidate:
             return f"(CASE {cell} WHEN '{yes}' THEN true WHEN '{no}' THEN false END)"
         if self.type in ("date", "timestamp", "timestamp_tz", "time"):
             return sql_parse(cell, self.type, str(self.format))
+        if self.format == DECIMAL_COMMA:
+            # A point would otherwise be read as well, and written back as a comma.
+            return f"TRY_CAST(replace(replace({cell}, '.', ' '), ',', '.') AS {self.type})"
         return f"TRY_CAST({cell} AS {SQL_TYPES.get(self.type, self.type)})"
 
     def sql_holds(self, cell: str) -> str:
@@ -97,6 +120,8 @@ def sql_text(value: str, type_: str, format_: str | None) -> str:
         return sql_render(value, type_, str(format_))
     if type_ == "float" and format_ is not None:
         return f"regexp_replace(CAST({value} AS VARCHAR), '\\.0$', '')"
+    if format_ == DECIMAL_COMMA:
+        return f"replace(CAST({value} AS VARCHAR), '.', ',')"
     return f"CAST({value} AS VARCHAR)"
 
 
@@ -163,17 +188,31 @@ def _temporal_holds(cell: str, format_: str) -> bool:
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def candidates(cell: str) -> tuple[Candidate, ...]:
+def candidates(cell: str, style: Style = PLAIN) -> tuple[Candidate, ...]:
     """The candidates that hold for a column's first filled cell, most exact first."""
     found: list[Candidate] = [Candidate("integer"), Candidate("decimal(38,0)")]
     if decimal := _DECIMAL.fullmatch(cell):
         scale = len(decimal[1])
         found += [Candidate(f"decimal({precision},{scale})") for precision in (18, 38) if scale <= precision]
+    # With three digits behind it, a comma may as well divide thousands.
+    elif style.decimal_comma and (decimal := _COMMA.fullmatch(cell)) and (scale := len(decimal[1])) != 3:
+        found += [
+            Candidate(f"decimal({precision},{scale})", DECIMAL_COMMA) for precision in (18, 38) if scale <= precision
+        ]
     found += [Candidate("float"), Candidate("float", "whole numbers without .0")]
     for index, (yes, no) in enumerate(TRUTH_WORDS):
         found.append(Candidate("boolean", f"{yes}/{no}", both=index > 2))
     found += [Candidate(temporal_type(format_), format_) for format_ in formats_of(cell)]
     return tuple(candidate for candidate in found if candidate.holds(cell))
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """A type that was considered before the one that was taken, and the 1-based row and cell that speak against it."""
+
+    candidate: Candidate
+    row: int
+    cell: str
 
 
 @dataclass
@@ -201,6 +240,7 @@ class Decision:
     settled: bool = False
     quoted_empties: bool = False
     empty: bool = False
+    refuted: tuple[Refuted, ...] = ()
 
     @property
     def type(self) -> str:
@@ -211,7 +251,7 @@ class Decision:
         return self.candidate.format if self.candidate else None
 
 
-def decide(cells: Iterable[str | None]) -> Decision:
+def decide(cells: Iterable[str | None], style: Style = PLAIN) -> Decision:
     """Type a column from all its cells: None is an empty cell, "" a quoted empty one."""
     facts = Facts()
     found: tuple[Candidate, ...] = ()
@@ -224,7 +264,7 @@ def decide(cells: Iterable[str | None]) -> Decision:
         else:
             if facts.first is None:
                 facts.first = (row, cell)
-                found = candidates(cell)
+                found = candidates(cell, style)
                 facts.failures = [None] * len(found)
             for index, candidate in enumerate(found):
                 if facts.failures[index] is None and not candidate.holds(cell):
@@ -232,17 +272,17 @@ def decide(cells: Iterable[str | None]) -> Decision:
             if found and len(truths) < 3:
                 truths.add(cell)
     facts.truths = frozenset(truths)
-    return conclude(facts)
+    return conclude(facts, style)
 
 
-def conclude(facts: Facts) -> Decision:
+def conclude(facts: Facts, style: Style = PLAIN) -> Decision:
     """The decision that the facts of a column force."""
     if facts.first is None:
         if facts.empty_row:
             return Decision(None, 'every cell is empty (written "")')
         return Decision(None, "every cell is empty", empty=True)
     row, cell = facts.first
-    found = candidates(cell)
+    found = candidates(cell, style)
     if not found:
         return Decision(None, f"row {row} holds {shown(cell)}, {why_text(cell)}", facts.first, settled=True)
     alive = [candidate for candidate, failure in zip(found, facts.failures, strict=True) if failure is None]
@@ -252,7 +292,7 @@ def conclude(facts: Facts) -> Decision:
         later = max(facts.empty_row, facts.null_row)
         reason = f'empty cells are written both bare and as "" (row {later}), which only text keeps apart'
         return Decision(None, reason, (later, ""))
-    chosen = next((candidate for candidate in alive if _decided(candidate, alive, facts.truths)), None)
+    chosen = next((one for one in alive if _decided(one, alive, facts.truths, style.date_order)), None)
     if chosen is None:
         if alive[0].both:
             reason = f"only {shown(cell)} occurs, which may be a word as well as a truth value"
@@ -263,14 +303,29 @@ def conclude(facts: Facts) -> Decision:
         return Decision(None, reason, facts.first)
     quoted = facts.empty_row is not None
     reason = _why_typed(chosen) + ('; empty cells, written "", are null' if quoted else "")
-    return Decision(chosen, reason, settled=chosen is alive[0], quoted_empties=quoted)
+    twin = swapped(chosen.format) if chosen.format else None
+    if twin and any(other.format == twin for other in alive):
+        reason += f"; every cell fits both orders of day and month, and the caller said {style.date_order}"
+    # What comes before the first that still holds has failed for good, also where this is but a sample.
+    before = found[: found.index(alive[0])] if chosen is alive[0] else ()
+    settled = chosen is alive[0]
+    return Decision(chosen, reason, settled=settled, quoted_empties=quoted, refuted=_refuted(before, facts))
 
 
-def _decided(candidate: Candidate, alive: list[Candidate], truths: frozenset[str]) -> bool:
+def _refuted(found: Sequence[Candidate], facts: Facts) -> tuple[Refuted, ...]:
+    """With where each of these, the first of the candidates, failed."""
+    pairs = zip(found, facts.failures, strict=False)
+    return tuple(Refuted(candidate, *failure) for candidate, failure in pairs if failure)
+
+
+def _decided(candidate: Candidate, alive: list[Candidate], truths: frozenset[str], order: str | None) -> bool:
     if candidate.both:
         return len(truths) > 1
     twin = swapped(candidate.format) if candidate.format else None
-    return twin is None or all(other.format != twin for other in alive)
+    if twin is None or all(other.format != twin for other in alive):
+        return True
+    day_first = str(candidate.format).lstrip("%-").startswith("d")
+    return order == ("dmy" if day_first else "mdy")
 
 
 def _struck_out(found: tuple[Candidate, ...], facts: Facts) -> Decision:
@@ -279,7 +334,7 @@ def _struck_out(found: tuple[Candidate, ...], facts: Facts) -> Decision:
     furthest = max(range(len(found)), key=lambda index: (reached[index][0], -index))
     row, cell = reached[furthest]
     reason = f"{_called(found[furthest])} up to row {row}, which holds {shown(cell)}, {why_text(cell)}"
-    return Decision(None, reason, (row, cell), settled=True)
+    return Decision(None, reason, (row, cell), settled=True, refuted=_refuted(found, facts))
 
 
 def _called(candidate: Candidate) -> str:
@@ -289,6 +344,8 @@ def _called(candidate: Candidate) -> str:
 def _why_typed(candidate: Candidate) -> str:
     if candidate.type == "float":
         return "every cell is a number that a 64-bit float keeps digit by digit"
+    if candidate.format == DECIMAL_COMMA:
+        return f"every cell is a number with {decimal_shape(candidate.type)[1]} digits after a decimal comma"
     if candidate.type == "decimal(38,0)":
         return "every cell is a whole number, and some are beyond 64 bits"
     if candidate.type.startswith("decimal"):

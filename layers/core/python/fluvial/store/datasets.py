@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
-from fluvial import clock, datasets, events, jobs
+from fluvial import clock, dataset_versions, datasets, events, jobs
 from fluvial.paging import Order
+from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import events as outbox
 from fluvial.store import jobs as stored_jobs
-from fluvial.store import keys, lists, projects, table, totals, usage
+from fluvial.store import keys, lists, projects, table, totals
 from fluvial.store.attributes import Item
 
 # An upload session stays readable a while after its end, so that a late call gets a clear answer.
@@ -17,23 +19,25 @@ UPLOAD_KEPT_SECONDS = clock.DAY // clock.SECOND
 
 def create(
     dataset: datasets.Dataset,
+    version: dataset_versions.Version,
     job: jobs.Job,
     event: events.Event,
     upload: datasets.Upload | None,
     guard: table.Action | None,
 ) -> Literal["created", "project_gone", "taken"]:
-    """Dataset, its list entry, job and event, in one transaction that also ends the upload session if there is one."""
+    """Dataset, its first version and list entry, job and event, together; ends the upload session if there is one."""
     project_exists = table.check(projects.key(dataset.account, dataset.project))
     actions = [
         project_exists,
-        table.put(_key(dataset.account, dataset.id), _to_item(dataset)),
+        table.put(key(dataset.account, dataset.id), _to_item(dataset)),
+        stored_versions.creation(version),
         table.put(_entry_key(dataset), {"type": "dataset_entry"}),
         totals.add(keys.project_data(dataset.account, dataset.project), +1),
         stored_jobs.creation(job),
         outbox.record(event),
     ]
     if upload is not None:
-        actions.append(table.delete(_upload_key(upload.account, upload.id)))
+        actions.append(table.delete(upload_key(upload.account, upload.id)))
     try:
         table.transact(actions, guard)
     except table.ConditionError as error:
@@ -42,7 +46,7 @@ def create(
 
 
 def get(account_id: int, dataset_id: int) -> datasets.Dataset | None:
-    item = table.get(_key(account_id, dataset_id))
+    item = table.get(key(account_id, dataset_id))
     return _from_item(item) if item else None
 
 
@@ -71,59 +75,68 @@ def forget_list(account_id: int, project_id: int) -> None:
     totals.forget(keys.project_data(account_id, project_id))
 
 
-def rename(before: datasets.Dataset, renamed: datasets.Dataset, event: events.Event) -> bool:
-    """Stores the new name; False where the dataset was changed since, or is gone."""
+def update(before: datasets.Dataset, changed: datasets.Dataset, event: events.Event) -> bool:
+    """Stores what its owner says of it; False where the dataset was changed since, or is gone."""
     nobody_changed_it_since = "updated = :before AND #status = :status"
-    index = _index_attributes(renamed)
+    said = {"name": changed.name, **_settings(changed), "updated": changed.updated}
+    said |= {name: value for name, value in _index_attributes(changed).items() if name != "scope"}
+    values = {name: value for name, value in said.items() if value is not None}
+    gone = [name for name, value in said.items() if value is None]
+    expression = f"SET {', '.join(f'#{name} = :{name}' for name in values)}"
+    if gone:
+        expression += f" REMOVE {', '.join(f'#{name}' for name in gone)}"
+    change = table.update(
+        key(changed.account, changed.id),
+        expression,
+        nobody_changed_it_since,
+        {f"#{name}": name for name in [*said, "status"]},
+        before=before.updated,
+        status=before.status,
+        **values,
+    )
     try:
-        table.transact(
-            [
-                table.update(
-                    _key(renamed.account, renamed.id),
-                    "SET #name = :name, updated = :updated, updated_key = :updated_key, name_key = :name_key",
-                    nobody_changed_it_since,
-                    {"#name": "name", "#status": "status"},
-                    before=before.updated,
-                    status=before.status,
-                    name=renamed.name,
-                    updated=renamed.updated,
-                    updated_key=index["updated_key"],
-                    name_key=index["name_key"],
-                ),
-                outbox.record(event),
-            ]
-        )
+        table.transact([change, outbox.record(event)])
     except table.ConditionError:
         return False
     return True
 
 
-def end_ingest(job: jobs.Job, dataset: datasets.Dataset, event: events.Event, *, now: int) -> bool:
-    """The dataset's outcome, the job's end, the event and the use, together; False where dataset or lease are gone."""
-    it_still_waits_for_this_job = "job = :job AND #status = :processing"
-    outcome = {"ready": "succeeded", "failed": "failed"}[dataset.status]
-    # Only what the outcome changes: its name may have been changed meanwhile.
-    values = {name: value for name, value in _outcome(dataset).items() if value is not None}
-    actions = [
-        table.update(
-            _key(dataset.account, dataset.id),
-            "SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            it_still_waits_for_this_job,
-            {f"#{name}": name for name in values},
-            job=job.id,
-            processing="processing",
-            **values,
-        ),
-        stored_jobs.ending(job, outcome, now=now, reason=dataset.failure, dataset=dataset.id),
-        outbox.record(event),
-    ]
-    if outcome == "succeeded":
-        actions.append(usage.add(dataset.account, at=now, data_processed=dataset.size))
-    try:
-        table.transact(actions)
-    except table.ConditionError:
-        return False
-    return True
+def import_ending(dataset: datasets.Dataset, job_id: int, *, changed: bool) -> table.Action:
+    """The action that frees the dataset of the import of a job; one that `changed` it takes over its outcome.
+
+    Nothing else is written: its name may have been changed meanwhile.
+    """
+    it_still_waits_for_this_job = "importing = :job"
+    outcome = _outcome(dataset) if changed else {}
+    values = {name: value for name, value in outcome.items() if value is not None}
+    gone = ["importing", *(name for name, value in outcome.items() if value is None)]
+    expression = f"REMOVE {', '.join(f'#{name}' for name in gone)}"
+    if values:
+        expression = f"SET {', '.join(f'#{name} = :{name}' for name in values)} {expression}"
+    return table.update(
+        key(dataset.account, dataset.id),
+        expression,
+        it_still_waits_for_this_job,
+        {f"#{name}": name for name in [*values, *gone]},
+        job=job_id,
+        **values,
+    )
+
+
+def pointing(before: datasets.Dataset, moved: datasets.Dataset) -> table.Action:
+    """The action that makes another version the current one."""
+    nobody_imports = "attribute_not_exists(importing)"
+    it_is_where_it_was = "version = :before AND updated = :read"
+    values = {name: value for name, value in _outcome(moved).items() if value is not None}
+    return table.update(
+        key(moved.account, moved.id),
+        "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        f"{nobody_imports} AND {it_is_where_it_was}",
+        {f"#{name}": name for name in values},
+        before=before.version,
+        read=before.updated,
+        **values,
+    )
 
 
 def delete(dataset: datasets.Dataset, event: events.Event) -> bool:
@@ -131,7 +144,7 @@ def delete(dataset: datasets.Dataset, event: events.Event) -> bool:
     try:
         table.transact(
             [
-                table.delete(_key(dataset.account, dataset.id)),
+                table.delete(key(dataset.account, dataset.id)),
                 table.delete(_entry_key(dataset)),
                 totals.add(keys.project_data(dataset.account, dataset.project), -1),
                 outbox.record(event),
@@ -144,7 +157,7 @@ def delete(dataset: datasets.Dataset, event: events.Event) -> bool:
 
 def create_upload(upload: datasets.Upload, guard: table.Action | None) -> None:
     session = table.put(
-        _upload_key(upload.account, upload.id),
+        upload_key(upload.account, upload.id),
         {
             "type": "upload",
             "id": upload.id,
@@ -164,7 +177,7 @@ def create_upload(upload: datasets.Upload, guard: table.Action | None) -> None:
 
 
 def get_upload(account_id: int, upload_id: int) -> datasets.Upload | None:
-    item = table.get(_upload_key(account_id, upload_id))
+    item = table.get(upload_key(account_id, upload_id))
     if item is None:
         return None
     return datasets.Upload(
@@ -181,7 +194,7 @@ def get_upload(account_id: int, upload_id: int) -> datasets.Upload | None:
     )
 
 
-def _key(account_id: int, dataset_id: int) -> table.Key:
+def key(account_id: int, dataset_id: int) -> table.Key:
     return keys.listed(account_id, "datasets"), keys.number(dataset_id)
 
 
@@ -189,7 +202,7 @@ def _entry_key(dataset: datasets.Dataset) -> table.Key:
     return keys.project_data(dataset.account, dataset.project), keys.number(dataset.id)
 
 
-def _upload_key(account_id: int, upload_id: int) -> table.Key:
+def upload_key(account_id: int, upload_id: int) -> table.Key:
     return keys.listed(account_id, "uploads"), keys.number(upload_id)
 
 
@@ -206,9 +219,17 @@ def _to_item(dataset: datasets.Dataset) -> Item:
         "size": dataset.size,
         "created": dataset.created,
         "format": dataset.format,
+        "latest": dataset.latest,
+        "importing": dataset.importing,
+        **_settings(dataset),
         **_outcome(dataset),
         **_index_attributes(dataset),
     }
+
+
+def _settings(dataset: datasets.Dataset) -> Item:
+    """What its owner says of it."""
+    return {"drift": dataset.drift, "key_columns": json.dumps(dataset.key, ensure_ascii=False) if dataset.key else None}
 
 
 def _outcome(dataset: datasets.Dataset) -> Item:
@@ -253,4 +274,8 @@ def _from_item(item: Item) -> datasets.Dataset:
         version=item["version"],
         location=item.get("location"),
         failure=item.get("failure"),
+        latest=item.get("latest", 1),
+        drift=item.get("drift", "evolve"),
+        key=tuple(json.loads(item.get("key_columns", "[]"))),
+        importing=item.get("importing"),
     )

@@ -6,12 +6,14 @@ a#<account>#projects         projects by id, which is by creation
 a#<account>#slugs            guards that a slug is used once, by slug
 a#<account>#datasets         datasets by id
 a#<account>#p#<project>#data one entry per dataset of the project, by creation
+a#<account>#d#<dataset>#versions  versions of the dataset by number
 a#<account>#p#<project>#site how its site stands: counters and the tree of its pages
 a#<account>#p#<project>#versions  published versions of its site by number
 a#<account>#pages            pages by id
 a#<account>#sections         sections of pages by id
 a#<account>#analyses         analyses by id
 a#<account>#p#<project>#analyses   one entry per analysis of the project, by creation
+a#<account>#d#<dataset>#exports   exports of a dataset by id
 a#<account>#uploads          upload sessions by id
 a#<account>#jobs             jobs by id
 a#<account>#keys             API keys by id (never the key itself)
@@ -55,6 +57,14 @@ def listed(account_id: int, what: str) -> str:
 
 def project_data(account_id: int, project_id: int) -> str:
     return f"a#{number(account_id)}#p#{number(project_id)}#data"
+
+
+def exports(account_id: int, dataset_id: int) -> str:
+    return f"a#{number(account_id)}#d#{number(dataset_id)}#exports"
+
+
+def dataset_versions(account_id: int, dataset_id: int) -> str:
+    return f"a#{number(account_id)}#d#{number(dataset_id)}#versions"
 
 
 def site(account_id: int, project_id: int) -> str:
