@@ -17,7 +17,7 @@ from moto.dynamodb import dynamodb_backends
 from moto.s3 import s3_backends
 
 from codefluss.wire.common import parse_cursor, spell_cursor
-from fluvial import analyses, clock, datasets, exports, ids, keys, pages, previews, sections, sites, webhooks
+from fluvial import analyses, clock, datasets, exports, ids, imports, keys, pages, previews, sections, sites, webhooks
 from fluvial.caller import Caller
 from local.openapi import apis
 from tests import factories, in_moto
@@ -66,6 +66,7 @@ def absent(beside: Kinds | None = None) -> Kinds:
         "component": "absent",
         "other_component": "absent",
         "version": "999",
+        "data_version": "999",
         "evt": event.ljust(len(ids.EVENT) + 22, "0"),
         "project_cursor": spell_cursor(after),
         **{f"{kind}_cursor": spell_cursor(999) for kind in ("child", "section", "version")},
@@ -73,7 +74,7 @@ def absent(beside: Kinds | None = None) -> Kinds:
 
 
 def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
-    """A tenant with one thing of each kind, all of them done; its site has so many `versions`."""
+    """A tenant with one thing of each kind, all of them done; its data and its site have so many `versions`."""
     caller = factories.new_caller("enterprise")
     project, elsewhere = (
         factories.new_project(caller, mark),
@@ -82,6 +83,10 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     endpoint = webhooks.create(caller, url=f"http://127.0.0.1:9/{mark}", events=["data.processed"])
     dataset = factories.new_dataset(caller, project, f"city,n\n{mark},1\n".encode())
     pipeline.settle()
+    for _ in range(versions - 1):
+        more = f"city,n\n{mark},2\nragged\n".encode()
+        imports.add(caller, dataset.id, imports.Import("append"), filename=f"{mark}.csv", data=more)
+        pipeline.settle()
     analysis = analyses.create(
         caller, project_id=project.id, name=mark, dataset_id=dataset.id, query={**ANALYSIS, "group_by": ["city"]}
     )
@@ -143,6 +148,7 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
             "component": component,
             "other_component": other_component,
             "version": str(versions),
+            "data_version": str(versions),
             "evt": event["sk"]["S"],
             "preview": token,
             "project_cursor": spell_cursor(project.id),
@@ -172,7 +178,8 @@ def send(operation: Operation, caller: Caller, kinds: Kinds, instead: dict[Place
         if found is None:
             return value
         given = [text for place, text in instead.items() if (place.where, place.name) == (where, name)]
-        return given[0] if given else kinds[found[1]]
+        text = given[0] if given else kinds[found[1]]
+        return int(text) if where == BODY and found[1] == "data_version" else text
 
     in_path = {place.name: f"<{place.prefix}>" for place in operation.places if place.where == PATH and place.prefix}
     arguments: dict[str, Any] = {

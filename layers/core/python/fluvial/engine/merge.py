@@ -213,6 +213,8 @@ class Merge:
     def write(self) -> Manifest:
         """Writes the parts that are new, and the rejects; returns the version's manifest, with what `plan` says."""
         plan = self.plan()
+        # First, for the parts of the file may be moved where they stay.
+        rejects = write_rejects(self.matching, self.pairs, self.file, self.out / REJECTS_FILE)
         parts = PartList(self.sql, self.base, self.file, self.pairs, self.out, self.limits)
         if self.wish.mode != REPLACE:
             self._write_old(parts)
@@ -225,7 +227,6 @@ class Merge:
         rows = sum(part.rows for part in parts.parts)
         if rows != self.base.manifest.rows + counts.insert - counts.delete:
             raise AccountingError(f"{rows} rows were written, which is not what the plan says: {plan}")
-        rejects = write_rejects(self.matching, self.pairs, self.file, self.out / REJECTS_FILE)
         if rejects != counts.reject:
             raise AccountingError(f"{rejects} rejects were written, which is not what the plan says: {plan}")
         return replace(
