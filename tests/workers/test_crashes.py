@@ -150,13 +150,8 @@ def test_an_ingest_survives_a_death_at_any_call(aws: dict[str, str], crash: Cras
     assert sum(item["data_processed"] for item in used) == len(CSV) * (1 + 2 * calls)
 
 
-IMPORTS = [
-    Import("append"),
-    Import("upsert", ["code"]),
-    Import("delete", ["code"]),
-    Import("replace"),
-    Import("upsert", ["code"], dry_run=True),
-]
+# All modes end by the same transactions; tests/bench/crashes.py tries the others, too, at points of chance.
+IMPORTS = [Import("append"), Import("upsert", ["code"])]
 
 
 @pytest.mark.parametrize("wanted", IMPORTS, ids=lambda wanted: f"{wanted.mode}{'-dry' * wanted.dry_run}")

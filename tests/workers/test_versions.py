@@ -254,3 +254,15 @@ def test_an_import_that_dies_again_and_again_sets_the_dataset_free(
     assert (found.importing, found.status, found.version) == (None, "ready", 1)
     assert isinstance(found.project, int)
     assert projects.get(caller, found.project).id == found.project
+
+
+@pytest.mark.parametrize("mode", ["append", "replace", "upsert"])
+def test_a_file_with_rejected_records_is_loaded_and_brings_its_rejects_along(
+    caller: Caller, pipeline: Pipeline, dataset: datasets.Dataset, mode: str
+) -> None:
+    data = b"id,n\n3,30\n4,40\n5,50,too much\n6,60\n"
+    made = ended(caller, pipeline, start(caller, dataset, data, mode, key=["id"] if mode == "upsert" else None))
+    assert (made.status, made.rejected) == ("ready", 1)
+    assert [row["id"] for row in all_rows(caller, dataset)][-3:] == [3, 4, 6]
+    (reject,) = rows.rejects_page(caller, dataset.id, offset=0, limit=10).items
+    assert (reject["line"], reject["raw"]) == (4, "5,50,too much")
