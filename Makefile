@@ -21,7 +21,7 @@ help: ## Print this
 # ---------------------------------------------------------------- the stack on this machine
 # Values go through the environment, not into the recipe: a file name may hold blanks and quotes.
 
-.PHONY: up down account demo
+.PHONY: up down account demo upload
 up: .venv/stamp-local ## Start the local stack; PORT=4566, AUTH=1 enforces IAM
 	@$(LOCAL) up $${PORT:+--port "$$PORT"} $${AUTH:+--auth}
 
@@ -34,6 +34,12 @@ account: .venv/stamp-local ## Make an account and a key: EMAIL=you@example.org P
 
 demo: .venv/stamp-local ## Take a tour: FILE=your.csv PORT=4566, DEMO_ONCE=1 stops at the end
 	@$(LOCAL) demo $${FILE:+--file "$$FILE"} $${PORT:+--port "$$PORT"} $${DEMO_ONCE:+--once}
+
+# With URL and KEY in the environment, to a deployed stack. Interrupted, the same command goes on.
+upload: .venv/stamp-local ## Upload a file of up to 10 GB: FILE=big.csv PROJECT= NAME= PORT=; URL= KEY= for a deployed stack
+	@$(if $(FILE),,echo 'Say which file: make upload FILE=big.csv' >&2; exit 1;) \
+	$(LOCAL) upload --file "$$FILE" $${PROJECT:+--project "$$PROJECT"} $${NAME:+--name "$$NAME"} \
+		$${PORT:+--port "$$PORT"} $${URL:+--url "$$URL"}
 
 # ---------------------------------------------------------------- tests and checks
 

@@ -1,4 +1,4 @@
-"""The commands: `python -m local up|down|account|demo`. A failure is one sentence and status 1."""
+"""The commands: `python -m local up|down|account|demo|upload`. A failure is one sentence and status 1."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--file", type=Path, help="a data file of your own")
     demo.add_argument("--once", action="store_true", help="stop at the end; exit status 0 only if every step held")
     demo.set_defaults(command=_demo)
+
+    upload = commands.add_parser("upload", help="upload a file, and wait until it has been read")
+    upload.add_argument("--file", type=Path, required=True)
+    upload.add_argument("--project", help="id of the project (default: one called Uploads)")
+    upload.add_argument("--name", help="what the data is called (default: as the file)")
+    upload.add_argument("--port", type=_port, help="(default: the stack started last)")
+    upload.add_argument("--url", help="base URL of a deployed reference API; its key is read from KEY")
+    upload.set_defaults(command=_upload)
     return parser
 
 
@@ -109,6 +117,21 @@ def _demo(arguments: argparse.Namespace) -> int:
     from local import demo
 
     return demo.run(port=arguments.port, file=arguments.file, once=arguments.once)
+
+
+def _upload(arguments: argparse.Namespace) -> int:
+    from local import upload
+
+    wanted = upload.Wanted(
+        file=arguments.file,
+        project=arguments.project,
+        name=arguments.name,
+        port=arguments.port,
+        url=arguments.url,
+        # Not among the arguments, which other users of the machine can see.
+        key=os.environ.get("KEY"),
+    )
+    return upload.run(wanted)
 
 
 if __name__ == "__main__":

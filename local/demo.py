@@ -10,8 +10,10 @@ from typing import Any
 
 from local import show, stack, windows
 from local.client import Client
+from local.progress import Bar, size_text
 from local.receiver import Receiver, Request
 from local.state import ROOT, LocalError, Stack
+from local.upload import await_read
 from local.warm import warming
 
 SAMPLE = ROOT / "local" / "data" / "zipcodes.csv"
@@ -29,11 +31,6 @@ EXPECTED_EVENTS = (
 
 ROWS_SHOWN = 5
 WEBHOOKS_TIMEOUT_SECONDS = 30
-POLL_SECONDS = 0.1
-
-# A file is read at some 10 MB/s; waiting is bounded at a hundredth of that.
-READ_TIMEOUT_SECONDS = 60
-SLOWEST_BYTES_PER_SECOND = 100_000
 
 
 def run(port: int, file: Path | None, *, once: bool) -> int:
@@ -120,30 +117,10 @@ def _tour(running: Stack, receiver: Receiver, file: Path) -> None:
 def _upload(client: Client, project_id: str, file: Path) -> dict[str, Any]:
     """Upload the file and wait until it has been read; returns the dataset."""
     size = file.stat().st_size
-
-    def progress(sent: int) -> None:
-        show.progress(f"uploading {file.name} … {100 * sent // size} %")
-
     began = time.monotonic()
-    dataset = client.upload(project_id, file, progress)
-    show.step(f"uploaded {file.name}, {_bytes(size)}", began)
-
-    began = time.monotonic()
-    timeout_seconds = READ_TIMEOUT_SECONDS + size / SLOWEST_BYTES_PER_SECOND
-    while dataset["status"] == "processing":
-        waited = time.monotonic() - began
-        if waited > timeout_seconds:
-            raise LocalError(f"{file.name} was not read within {timeout_seconds:.0f} s")
-        show.progress(f"reading and typing {file.name} … {waited:.0f} s")
-        time.sleep(POLL_SECONDS)
-        dataset = client.get(f"/data/{dataset['id']}")
-    if dataset["status"] != "ready":
-        raise LocalError(
-            f"{file.name} cannot be used: {(dataset.get('failure') or {}).get('reason', 'no reason given')}"
-        )
-    loaded, rejected = dataset["rows"], dataset["rejected_rows"]
-    show.step(f"read {loaded + rejected:,} rows: {loaded:,} loaded, {rejected:,} rejected", began)
-    return dataset
+    dataset = client.upload(project_id, file, Bar(file.name, size))
+    show.step(f"uploaded {file.name}, {size_text(size)}", began)
+    return await_read(client, dataset, file.name, size)
 
 
 def _show_dataset(client: Client, dataset: dict[str, Any]) -> None:
@@ -227,7 +204,3 @@ def _watch(receiver: Receiver) -> None:
 
 def _is_number(column: dict[str, Any]) -> bool:
     return str(column["type"]).startswith(("int", "dec", "float", "double", "number"))
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1_000_000:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"

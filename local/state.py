@@ -5,6 +5,8 @@
 .local/<port>/server.pid      the server's process id; the server holds a lock on it while it lives
 .local/<port>/server.log      what the server and the functions printed
 .local/<port>/tmp/            the emulator's temporary files
+.local/<port>/upload-account.json   the key that `make upload` uses where it is given none
+.local/uploads/               the uploads that are under way
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ def read(path: Path) -> Stack | None:
 
 def forget(port: int) -> None:
     """Remove what is remembered of a stack, but for its log."""
-    (directory(port) / "stack.json").unlink(missing_ok=True)
+    for name in ("stack.json", "upload-account.json"):
+        (directory(port) / name).unlink(missing_ok=True)
     current = read(CURRENT)
     if current is None or current.port == port:
         CURRENT.unlink(missing_ok=True)

@@ -131,6 +131,8 @@ def of_reference(resources: dict[str, str]) -> Measured:
     )
     client("s3").put_object(Bucket=resources["Bucket"], Key=opened["upload"]["fields"]["key"], Body=CSV)
     call(data.handler, "POST", "/data/uploads/{id}/complete", path={"id": opened["id"]})
+    of_parts, _ = datasets.open_upload(caller, project_id=project.id, filename="d.csv", size=len(CSV), parts=True)
+    call(data.handler, "GET", "/data/uploads/{id}/parts", path={"id": ids.spell(ids.UPLOAD, of_parts.id)})
     call(data.handler, "GET", "/data/{id}", path=of_data)
     call(rows.handler, "GET", "/data/{id}/rows", path=of_data)
     call(rows.handler, "GET", "/data/{id}/rejects", path=of_data)
@@ -312,6 +314,12 @@ def _versions(meter: Meter, resources: dict[str, str], project: core_projects.Pr
     call(rows.handler, "GET", "/data/{id}/versions/{number}/rejects", path={**of_data, "number": "1"})
     call(versions.handler, "POST", "/data/{id}/undo", path=of_data, body={})
     call(versions.handler, "PUT", "/data/{id}", path=of_data, body={"drift": "reject"})
+    call(versions.handler, "GET", "/data/{id}/rejects/download", path=of_data)
+    wanted_pair = {"from_version": 1, "to_version": 2}
+    made = call(versions.handler, "POST", "/data/{id}/comparisons", path=of_data, body=wanted_pair)
+    pipeline.settle()
+    of_comparison = {**of_data, "comparison_id": made["id"]}
+    call(versions.handler, "GET", "/data/{id}/comparisons/{comparison_id}", path=of_comparison)
     replayed = {"version": 1, "rows": [{"a": "3", "b": "4"}]}
     call(versions.handler, "POST", "/data/{id}/rejects/replay", path=of_data, body=replayed)
     pipeline.settle()

@@ -52,6 +52,7 @@ def open_upload(caller: Caller, project_id: common.ProjectId, body: shapes.Uploa
             size=body.size,
             name=body.name,
             format=body.type,
+            parts=False,
             once=once,
         ),
         lambda opened: shapes.UploadAnswer.of(*opened),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fluvial import datasets, profiles
+from fluvial import clock, datasets, profiles, upload_parts
 from fluvial.caller import Caller
 from fluvial.http import Response, make_app
 from reference.errors import render
@@ -31,14 +31,29 @@ def upload_data(caller: Caller, form: shapes.UploadForm) -> Response[shapes.Data
 
 @app.post("/data/uploads", "data:write")
 def open_upload(caller: Caller, body: shapes.UploadOpen) -> Response[shapes.Upload]:
-    """Opens the way for a larger file, which goes straight to S3."""
+    """Opens the way for a larger file, which goes straight to S3: by one form, or in `parts`."""
     project_id = common.PROJECT.parse(body.project_id, field="project_id")
     return app.once(
         lambda once: datasets.open_upload(
-            caller, project_id=project_id, filename=body.filename, size=body.size, format=body.format, once=once
+            caller,
+            project_id=project_id,
+            filename=body.filename,
+            size=body.size,
+            format=body.format,
+            parts=body.parts,
+            once=once,
         ),
         lambda opened: shapes.Upload.from_core(*opened),
     )
+
+
+@app.get("/data/uploads/{id}/parts", "data:write")
+def list_upload_parts(caller: Caller, id: common.UploadId, query: common.PageQuery) -> Response[shapes.UploadPartsPage]:
+    """The parts of an upload: where to send them, and which have arrived."""
+    found = upload_parts.page(caller, id, offset=query.offset, limit=query.per_page)
+    path = f"/data/uploads/{common.UPLOAD.spell(id)}/parts"
+    more = {"part_size": found.part_size, "urls_expire_at": clock.iso(found.urls_expire)}
+    return app.answer(shapes.UploadPartsPage.of(found.parts, query, shapes.UploadPart.from_core, app, path, **more))
 
 
 @app.post("/data/uploads/{id}/complete", "data:write")
@@ -57,7 +72,8 @@ def get_data(caller: Caller, id: common.DataId) -> Response[shapes.Data]:
 @app.get("/data/{id}/profile", "data:read")
 def get_profile(caller: Caller, id: common.DataId, query: shapes.ProfileQuery) -> Response[shapes.DataProfile]:
     """What the columns of data are like: nulls, different values, bounds, means, quantiles, the most frequent."""
-    return app.answer(shapes.DataProfile.from_core(profiles.get(caller, id, columns=query.to_core())))
+    found = profiles.get(caller, id, columns=query.to_core(), version=query.version)
+    return app.answer(shapes.DataProfile.from_core(found))
 
 
 @app.delete("/data/{id}", "data:write")

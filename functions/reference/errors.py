@@ -32,6 +32,7 @@ PREFIXES = {
     "project": ids.PROJECT,
     "dataset": ids.DATASET,
     "export": ids.EXPORT,
+    "comparison": ids.COMPARISON,
     "key": ids.KEY,
     "upload": ids.UPLOAD,
     "endpoint": ids.ENDPOINT,

@@ -14,9 +14,11 @@ app = make_app("reference", render)
 
 @app.post("/data/{id}/exports", "data:write", status=202)
 def create_export(caller: Caller, id: common.DataId, body: shapes.ExportCreate) -> Response[shapes.Export]:
-    """Begins an export of the data as it is now: its columns and rows as CSV, NDJSON, Parquet or XLSX."""
+    """Begins an export of a version of the data, by default as it is now: as CSV, NDJSON, Parquet or XLSX."""
     wanted = body.to_core()
-    return app.once(lambda once: exports.create(caller, id, wanted, once=once), shapes.Export.from_core)
+    return app.once(
+        lambda once: exports.create(caller, id, wanted, version=body.version, once=once), shapes.Export.from_core
+    )
 
 
 @app.get("/data/{id}/exports/{export_id}", "data:read")

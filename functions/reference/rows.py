@@ -21,9 +21,9 @@ def list_rows(caller: Caller, id: common.DataId, query: shapes.RowsQuery) -> Res
 
 
 @app.get("/data/{id}/rejects", "data:read")
-def list_rejects(caller: Caller, id: common.DataId, query: common.PageQuery) -> Response[shapes.RowsPage]:
+def list_rejects(caller: Caller, id: common.DataId, query: shapes.RejectsQuery) -> Response[shapes.RowsPage]:
     """The records that could not be read: line, column, cause and raw text."""
-    found = rows.rejects_page(caller, id, offset=query.offset, limit=query.per_page)
+    found = rows.rejects_page(caller, id, version=query.version, offset=query.offset, limit=query.per_page)
     return app.answer(_page(found, query, id, "rejects"))
 
 

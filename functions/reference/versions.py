@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fluvial import dataset_versions, datasets, imports
+from fluvial import comparisons, dataset_versions, datasets, imports, rejects, replays
 from fluvial.caller import Caller
 from fluvial.http import Response, make_app
 from reference.errors import render
 from reference.wire import common
+from reference.wire import comparisons as comparison_shapes
 from reference.wire import versions as shapes
 
 app = make_app("reference", render)
@@ -66,8 +67,37 @@ def reparse(caller: Caller, id: common.DataId, body: shapes.Reparse) -> Response
 def replay_rejects(caller: Caller, id: common.DataId, body: shapes.Replay) -> Response[shapes.Version]:
     """Appends corrected records of a version's rejects; those that still do not fit are rejected again."""
     return app.once(
-        lambda once: imports.replay(caller, id, body.version, body.rows, once=once), shapes.Version.from_core
+        lambda once: replays.replay(caller, id, body.version, rows=body.rows, lines=body.lines, once=once),
+        shapes.Version.from_core,
     )
+
+
+@app.get("/data/{id}/rejects/download", "data:read")
+def download_rejects(caller: Caller, id: common.DataId, query: shapes.RejectsFileQuery) -> Response[shapes.RejectsFile]:
+    """A link to all records that an import rejected, as one file: line, column, cause and raw text."""
+    return app.answer(shapes.RejectsFile.from_core(rejects.download(caller, id, version=query.version), id))
+
+
+@app.post("/data/{id}/comparisons", "data:read", status=202)
+def create_comparison(
+    caller: Caller, id: common.DataId, body: comparison_shapes.ComparisonCreate
+) -> Response[comparison_shapes.Comparison]:
+    """Compares two versions of data. How columns differ is in the answer, how rows do is told once it is completed."""
+    return app.once(
+        lambda once: comparisons.create(
+            caller, id, before=body.from_version, after=body.to_version, key=body.key, once=once
+        ),
+        comparison_shapes.Comparison.from_core,
+    )
+
+
+@app.get("/data/{id}/comparisons/{comparison_id}", "data:read")
+def get_comparison(
+    caller: Caller, id: common.DataId, comparison_id: common.ComparisonId
+) -> Response[comparison_shapes.Comparison]:
+    """A comparison, with the numbers of rows added, removed, changed and unchanged once it is completed."""
+    found = comparisons.get(caller, id, comparison_id)
+    return app.answer(comparison_shapes.Comparison.from_core(found, comparisons.differences(found)))
 
 
 @app.put("/data/{id}", "data:write")

@@ -1,4 +1,4 @@
-"""An export that is to be made -> its file, or the reason why there is none.
+"""An export that is to be made -> its file, or the reason why there is none. Comparisons come here, too (`comparing`).
 
 At least once, and the outcome exactly once: export, job and event change in one transaction that only the holder of the
 job's lease can make. Each attempt writes a file of its own; what a dead one left goes with the next. A worker that dies
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fluvial import blobs, bus, clock, datasets, exports, ids, jobs
+from fluvial import blobs, bus, clock, comparisons, datasets, exports, ids, jobs
 from fluvial.config import settings
 from fluvial.engine.export import TOO_SLOW, ExportFailedError, Job, export
 from fluvial.engine.manifest import Manifest, Part
@@ -22,6 +22,7 @@ from fluvial.errors import InvalidError
 from fluvial.log import write_line
 from fluvial.store import exports as store
 from fluvial.store import jobs as stored_jobs
+from workers import comparing
 from workers.messages import parse_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
@@ -32,7 +33,7 @@ OVERTAKEN = "overtaken"
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes an SQS event whose bodies are EventBridge events of export jobs."""
+    """Takes an SQS event whose bodies are EventBridge events of export and comparison jobs."""
     return bus.run_batch(event, _run, queue_url=settings().need("export_queue_url"), retry_seconds=RETRY_SECONDS)
 
 
@@ -46,12 +47,12 @@ def _run(message: dict[str, Any]) -> None:
     if job is None:
         return
     try:
-        outcome = _export(job)
+        outcome = comparing.run(job) if job.kind == comparisons.COMPARISON else _export(job)
     except Exception:
         jobs.release(job)
         raise
     write_line(
-        "export",
+        job.kind,
         account=ids.spell(ids.ACCOUNT, account_id),
         job=ids.spell(ids.JOB, job_id),
         attempt=job.attempt,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, bus, clock, dataset_versions, datasets, exports, ids, jobs, sites
+from fluvial import analyses, bus, clock, comparisons, dataset_versions, datasets, exports, ids, jobs, sites
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
+from fluvial.store import comparisons as stored_comparisons
 from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as stored_datasets
 from fluvial.store import exports as stored_exports
@@ -59,6 +60,15 @@ def _fail_export(job: jobs.Job) -> None:
         exports.fail(job, export, reason)
 
 
+def _fail_comparison(job: jobs.Job) -> None:
+    comparison = stored_comparisons.get(job.account, job.inputs["dataset"], job.inputs["comparison"])
+    if comparison is None:
+        stored_jobs.cancel(job, "The data was deleted.", now=clock.now())
+    else:
+        reason = "The versions could not be compared: the work on it stopped without an answer again and again."
+        comparisons.fail(job, comparison, reason)
+
+
 def _fail_publish_site(job: jobs.Job) -> None:
     version = sites.of_job(job)
     reason = "The site could not be published: the work on it stopped without an answer again and again."
@@ -70,6 +80,7 @@ HOW: dict[str, Callable[[jobs.Job], None]] = {
     datasets.INGEST: _fail_ingest,
     analyses.ANALYSIS: _fail_analysis,
     exports.EXPORT: _fail_export,
+    comparisons.COMPARISON: _fail_comparison,
     sites.PUBLISH_SITE: _fail_publish_site,
 }
 """By kind of job."""

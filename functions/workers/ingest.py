@@ -8,6 +8,7 @@ again and again is ended by fail_job.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any
 
 from fluvial import blobs, bus, clock, dataset_versions, datasets, ids, jobs, reading
 from fluvial.config import settings
-from fluvial.dataset_versions import Found, Version
-from fluvial.engine.ingest import ingest
+from fluvial.dataset_versions import Found, Rejects, Version
+from fluvial.engine.ingest import AllRejectedError, ingest
 from fluvial.engine.manifest import Manifest, Part
 from fluvial.engine.matching import Base, Incoming
 from fluvial.engine.merge import Merge, Plan, Wish, created
@@ -32,6 +33,7 @@ LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, s
 RETRY_SECONDS = 30
 MERGE_MEMORY_MB = 800
 OVERTAKEN = "overtaken"
+READ = "read"  # the folder of the parts of the file alone
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
@@ -68,9 +70,6 @@ def _ingest(job: jobs.Job) -> str:
     if dataset is None or version is None:
         stored_jobs.cancel(job, "The dataset was deleted.", now=clock.now())
         return "cancelled"
-    # The file of a dry run is not kept: nothing is made of it.
-    if version.incoming is not None and not version.dry_run and blobs.size(version.source) is None:
-        blobs.copy(version.incoming, version.source)
     if job.attempt > 1:
         # The run before this one died: its lease has ended, and its function's time-out lies before that.
         blobs.delete_all(blobs.runs(dataset.account, dataset.id, job.id))
@@ -95,7 +94,8 @@ def _make_version(job: jobs.Job, dataset: datasets.Dataset, version: Version, lo
                 return "unchanged" if dataset_versions.same(job, dataset, version) else OVERTAKEN
             plan, manifest, out = _merged(dataset, version, read, Path(folder))
         except InvalidError as error:
-            return "failed" if dataset_versions.fail(job, dataset, version, str(error)) else OVERTAKEN
+            rejects = _kept(error, version, Path(folder), location)
+            return "failed" if dataset_versions.fail(job, dataset, version, str(error), rejects=rejects) else OVERTAKEN
         described = plan.described()
         counts, changes = described["counts"], described["schema"]
         if manifest is None:
@@ -118,20 +118,69 @@ def _make_version(job: jobs.Job, dataset: datasets.Dataset, version: Version, lo
 
 def _read(version: Version, folder: Path) -> Incoming:
     """The source, read into parts as if it were alone."""
-    raw, parts = folder / "source", folder / "read"
+    raw, parts = folder / "source", folder / READ
     parts.mkdir()
-    blobs.fetch(str(version.incoming) if version.dry_run and version.incoming else version.source, raw)
+    _bring(version, raw)
     lines: list[Callable[[int], int | None]] = []
-    manifest = ingest(
-        raw,
-        parts,
-        filename=version.filename,
-        format=version.format,
-        options=reading.parse(version.options),
-        on_lines=lines.append,
-    )
+    try:
+        manifest = ingest(
+            raw,
+            parts,
+            filename=version.filename,
+            format=version.format,
+            options=reading.parse(version.options),
+            on_lines=lines.append,
+        )
+    except AllRejectedError as error:
+        _check_records(version, error.manifest)
+        raise
     raw.unlink()
+    _check_records(version, manifest)
     return Incoming(manifest, parts, *lines)
+
+
+def _bring(version: Version, path: Path) -> None:
+    """Keeps the upload as the version's source, and brings it here; InvalidError where that cannot be."""
+    # The file of a dry run is not kept: nothing is made of it.
+    key = version.incoming if version.dry_run and version.incoming else version.source
+    try:
+        if version.incoming not in (None, key) and blobs.size(version.source) is None:
+            blobs.copy(str(version.incoming), version.source, etag=version.etag)
+        _check_room(version, path.parent)
+        blobs.fetch(key, path, etag=version.etag if key == version.incoming else None)
+    except blobs.ReplacedError as error:
+        reason = "The file was replaced by another one after its upload was completed: upload it again."
+        raise InvalidError("file", reason) from error
+
+
+def _check_room(version: Version, folder: Path) -> None:
+    """InvalidError where the file does not even fit on the disk alone, without the parts that it becomes."""
+    free = shutil.disk_usage(folder).free
+    if version.size > free:
+        reason = f"The file has {version.size} bytes, and the worker has room for {free}: compress it, or split it."
+        raise InvalidError("file", reason, value=version.size, constraint=f"at most {free} bytes")
+
+
+def _check_records(version: Version, manifest: Manifest) -> None:
+    """InvalidError where a replay has another number of records than were sent."""
+    if version.records in (None, manifest.source_rows):
+        return
+    raise InvalidError(
+        "lines",
+        f"{version.records} records were sent, but read by the version's dialect they are {manifest.source_rows}: "
+        "each text must be one whole record.",
+        value=manifest.source_rows,
+        constraint=f"{version.records} records",
+    )
+
+
+def _kept(error: InvalidError, version: Version, folder: Path, location: str) -> Rejects | None:
+    """Stores the rejects of a file of which no record could be loaded, with a manifest; not of a dry run."""
+    if not isinstance(error, AllRejectedError) or version.dry_run:
+        return None
+    manifest = error.manifest
+    _store(manifest, folder / READ, location)
+    return Rejects(manifest.rejected, manifest.format, manifest.source_sha256, location)
 
 
 def _merged(

@@ -9,6 +9,7 @@ from fluvial import analyses, blobs, bus, datasets, exports, ids, pages, sites
 from fluvial.events import Event
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
+from fluvial.store import comparisons as stored_comparisons
 from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as stored_datasets
 from workers.messages import parse_event, parse_id
@@ -44,6 +45,7 @@ def _sweep_dataset(event: Event) -> None:
     blobs.delete_all(blobs.sources(event.account, dataset_id))
     stored_versions.forget(event.account, dataset_id)
     exports.sweep(event.account, dataset_id)
+    stored_comparisons.forget(event.account, dataset_id)
 
 
 def _sweep_analysis(event: Event) -> None:

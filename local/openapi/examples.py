@@ -32,6 +32,8 @@ CONSTANTS = {
     "email": "mira@example.org",
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "request": REQUEST_ID,
+    "sha256": "63b75126cd8328daf3bb8e27bbf55f61ac73bf982ee1f96c300c3b27999f6a9c",
+    "url": "https://files.example.com/link",
     "evt": f"{ids.spell(ids.EVENT, NUMBER)}c1f0a93d2b",
 }
 

@@ -12,7 +12,7 @@ def test_settings_are_read_by_type_and_have_defaults() -> None:
         {"FLUVIAL_TABLE": "t", "FLUVIAL_MAX_INLINE_BYTES": "10", "FLUVIAL_WEBHOOKS_ALLOW_PRIVATE": "true"}
     )
     assert (settings.table, settings.max_inline_bytes, settings.webhooks_allow_private) == ("t", 10, True)
-    assert settings.max_upload_bytes == 1024**3
+    assert settings.max_upload_bytes == 10 * 1024**3
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_an_upload_is_answered_whole_and_stored_with_its_bytes_job_and_event(
     assert objects(aws) == [dataset.incoming]
     assert blobs.get(dataset.incoming) == CSV
     job = jobs.get(caller.account, dataset.job)
-    assert job == core_jobs.Job(dataset.job, caller.account, "ingest", {"dataset": dataset.id}, dataset.created)
+    inputs = {"dataset": dataset.id, "version": 1}
+    assert job == core_jobs.Job(dataset.job, caller.account, "ingest", inputs, dataset.created)
     (event,) = events_of(caller)
     assert event == ("data.uploaded", dataset.described())
 
@@ -152,7 +153,7 @@ def test_a_type_that_the_caller_names_is_told_before_the_file_is_read(api: Api, 
         (
             CSV,
             {"type": "doc"},
-            {"parameter": "type", "value": "doc", "constraint": "csv, tsv, json, ndjson, parquet"},
+            {"parameter": "type", "value": "doc", "constraint": "csv, tsv, json, ndjson, parquet, xlsx, xml"},
         ),
     ],
 )

@@ -19,7 +19,7 @@ NAMED = re.compile(r"(^|_)ids?$|[a-z]Ids?$")
 # An id by its pattern in the document: how this API spells the ids of a kind.
 PATTERN = re.compile(r"^\^([a-z]+)_\[\w+\]\{11\}")
 # What names a thing without looking like an id: numbers of versions, and positions that are made of ids.
-OTHERWISE = ("version", "number", "to", "cursor", "since")
+OTHERWISE = ("version", "from_version", "to_version", "number", "to", "cursor", "since")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,24 @@ import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb import dynamodb_backends
 from moto.s3 import s3_backends
+from moto.s3.models import FakeBucket, FakeMultipart
 
 from codefluss.wire.common import parse_cursor, spell_cursor
-from fluvial import analyses, clock, datasets, exports, ids, imports, keys, pages, previews, sections, sites, webhooks
+from fluvial import (
+    analyses,
+    clock,
+    comparisons,
+    datasets,
+    exports,
+    ids,
+    imports,
+    keys,
+    pages,
+    previews,
+    sections,
+    sites,
+    webhooks,
+)
 from fluvial.caller import Caller
 from local.openapi import apis
 from tests import factories, in_moto
@@ -54,7 +69,8 @@ def absent(beside: Kinds | None = None) -> Kinds:
     event = beside["evt"][:-1] + ("0" if beside["evt"][-1] != "0" else "1") if beside else ids.spell(ids.EVENT, 3)
     page, section, project = (ids.spell(prefix, 3) for prefix in (ids.PAGE, ids.SECTION, ids.PROJECT))
     spelled = {
-        prefix: ids.spell(prefix, 3) for prefix in ("proj", "data", "ds", "an", "exp", "upl", "job", "key", "user")
+        prefix: ids.spell(prefix, 3)
+        for prefix in ("proj", "data", "ds", "an", "exp", "cmp", "upl", "job", "key", "user")
     }
     return {
         **spelled,
@@ -83,8 +99,9 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     endpoint = webhooks.create(caller, url=f"http://127.0.0.1:9/{mark}", events=["data.processed"])
     dataset = factories.new_dataset(caller, project, f"city,n\n{mark},1\n".encode())
     pipeline.settle()
-    for _ in range(versions - 1):
-        more = f"city,n\n{mark},2\nragged\n".encode()
+    for number in range(2, versions + 1):
+        # Another file each time: one that is sent again makes no version.
+        more = f"city,n\n{mark},{number}\nragged\n".encode()
         imports.add(caller, dataset.id, imports.Import("append"), filename=f"{mark}.csv", data=more)
         pipeline.settle()
     analysis = analyses.create(
@@ -92,10 +109,11 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
     )
     analyses.run(caller, analysis.id)
     export = exports.create(caller, dataset.id, exports.Wanted("csv"))
+    comparison = comparisons.create(caller, dataset.id, before=1, after=versions)
     pipeline.settle()
-    upload, _ = datasets.open_upload(caller, project_id=project.id, filename=f"{mark}.csv", size=len(FILE))
-    s3 = boto3.client("s3")
-    s3.put_object(Bucket=pipeline.resources["Bucket"], Key=upload.incoming, Body=FILE)
+    upload, _ = datasets.open_upload(caller, project_id=project.id, filename=f"{mark}.csv", size=len(FILE), parts=True)
+    of_upload = {"Bucket": pipeline.resources["Bucket"], "Key": upload.incoming, "UploadId": upload.multipart}
+    boto3.client("s3").upload_part(**of_upload, PartNumber=1, Body=FILE)
     page, other_page = (
         pages.create(caller, project_id=project.id, title=f"{mark} {name}", status="published")
         for name in ("page", "other")
@@ -131,6 +149,7 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
         "ds": dataset.id,
         ids.ANALYSIS: analysis.id,
         ids.EXPORT: export.id,
+        ids.COMPARISON: comparison.id,
         ids.UPLOAD: upload.id,
         ids.JOB: dataset.job,
         ids.KEY: key.id,
@@ -243,7 +262,7 @@ def _volatile(name: str) -> bool:
 
 
 Stored = dict[tuple[str, str], Any]
-"""Items of the table by their key, and the hashes of the bucket's objects."""
+"""Items of the table by their key, the hashes of the bucket's objects, and its open multi-part uploads."""
 
 
 def stored(pipeline: Pipeline, *, counts_of: Caller | None = None) -> Stored:
@@ -257,12 +276,13 @@ def stored(pipeline: Pipeline, *, counts_of: Caller | None = None) -> Stored:
         for item in table.all_items()
         if counts_of is None or item.hash_key.value != f"{partition(counts_of)}usage"
     }
-    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_bucket(pipeline.resources["Bucket"])
+    bucket = _bucket(pipeline)
+    found |= {("object", f"{upload.key_name} {upload.id}"): upload for upload in bucket.multiparts.values()}
     return found | {("object", name): key.etag for name, key in bucket.keys.items()}
 
 
 def restore(pipeline: Pipeline, before: Stored) -> None:
-    """The table as it was. Objects stay: only the items say which of them count."""
+    """The table as it was, and uploads open again. Objects stay: only the items say which of them count."""
     dynamodb, table = boto3.client("dynamodb"), pipeline.resources["Table"]
     after = stored(pipeline)
     for pk, sk in after.keys() - before.keys():
@@ -271,6 +291,12 @@ def restore(pipeline: Pipeline, before: Stored) -> None:
     for key, item in before.items():
         if key[0] != "object" and after.get(key) != item:
             dynamodb.put_item(TableName=table, Item=item)
+        if isinstance(item, FakeMultipart):
+            _bucket(pipeline).multiparts[item.id] = item
+
+
+def _bucket(pipeline: Pipeline) -> FakeBucket:
+    return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_bucket(pipeline.resources["Bucket"])
 
 
 def of(tenant: Tenant, found: Stored) -> Stored:

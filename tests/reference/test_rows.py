@@ -116,7 +116,7 @@ def test_an_ingested_file_is_ready_with_its_source_kept_and_its_upload_gone(
     source = blobs.source(caller.account, dataset.id, dataset.job)
     assert blobs.get(source) == data
     prefix = blobs.version(caller.account, dataset.id, dataset.job, 1)
-    names = ["manifest.json", "part-00000.parquet", "rejects.ndjson"]
+    names = ["manifest.json", "part-00000.parquet", "profile.json", "rejects.ndjson"]
     assert objects(aws) == [*(prefix + name for name in names), source]
     job = stored_jobs.get(caller.account, dataset.job)
     assert job is not None

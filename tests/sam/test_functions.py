@@ -134,6 +134,19 @@ def test_rows_are_read_from_parquet(sam: Sam, account: Account, csv: Path) -> No
     assert body["pagination"] == {"total": 2, "page": 1, "per_page": 2, "total_pages": 1}
 
 
+@of("reference.versions.handler")
+def test_the_versions_of_data_are_told(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("reference.versions.handler", **account.ids, **made))
+
+    assert (status, body["pagination"]["total"]) == (200, 1)
+    (version,) = body["data"]
+    assert (version["number"], version["mode"], version["status"], version["rows"]) == (1, "create", "ready", 2)
+    assert version == account.client.get(f"/data/{version['data_id']}/versions/1")
+
+
 @of("reference.exports.handler")
 def test_an_export_is_asked_for(sam: Sam, account: Account, csv: Path) -> None:
     made = account.upload(account.new_project(), csv)
@@ -195,7 +208,7 @@ def test_the_job_of_an_upload_is_told(sam: Sam, account: Account, csv: Path) -> 
     status, body = _answer(sam.invoke("reference.jobs.handler", **account.ids, **made))
 
     assert (status, body["id"], body["kind"]) == (200, ids.spell(ids.JOB, made["job"]), "ingest")
-    assert body["inputs"] == {"data_id": ids.spell(ids.DATASET, made["dataset"])}
+    assert body["inputs"] == {"data_id": ids.spell(ids.DATASET, made["dataset"]), "version": 1}
 
 
 @of("reference.analytics.handler")

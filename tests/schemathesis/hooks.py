@@ -81,6 +81,46 @@ MEANT = (
     ),
     Meant(
         REJECTED,
+        r"(The data|Version \d+) has no column",
+        "Which columns there are depends on the data.",
+    ),
+    Meant(
+        REJECTED,
+        r"'columns' names .* twice|The rows are sorted by .* already",
+        "No pattern says that the names in a text differ, and no schema that the columns of a list's entries do.",
+    ),
+    Meant(
+        REJECTED,
+        r"'filter(\.\d+)?' must be (a list|an object)",
+        "What JSON text in a query holds no schema says: the document can only call it JSON, and have an example.",
+    ),
+    Meant(
+        REJECTED,
+        r"'key' means nothing to an import with mode",
+        "Schemathesis 4.32 cannot judge a form with a file by a rule for two fields (Unsupported type: 'Binary').",
+    ),
+    Meant(
+        REJECTED,
+        r"'options' must be JSON|The options are not a JSON object",
+        "What JSON text in a form holds no schema says: the document can only call it JSON.",
+    ),
+    Meant(
+        REJECTED,
+        r"The value (is not one character|is the delimiter as well|begins with the delimiter or the quote)",
+        "Which characters print is a matter of Unicode; that two options differ is more than a schema can say.",
+    ),
+    Meant(
+        REJECTED,
+        r"'key' must be 1-16 different names|'key' must name the columns that tell rows apart",
+        "Names differ whatever their case, and whether data has a key of its own depends on the data.",
+    ),
+    Meant(
+        REJECTED,
+        r"Version \d+ rejected \d+ records, not \d+",
+        "How many records there are to correct depends on the version.",
+    ),
+    Meant(
+        REJECTED,
         r"'order' must be \d+-\d+ here",
         "How many there are to stand among depends on what is there.",
     ),

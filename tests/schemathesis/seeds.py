@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import secrets
 import time
@@ -12,14 +13,14 @@ from typing import Any
 from tests.stack.conftest import Account
 
 WAIT_SECONDS = 60
-# With the columns of the examples in the document of Fluxjiva.
+# With the columns of the examples in the documents of Fluxjiva and of exports.
 CSV = b"channel,spend,revenue\nmail,10.50,30\nweb,20.25,25\n"
 QUERY = {"group_by": ["channel"], "aggregates": [{"function": "sum", "column": "spend", "as": "spent"}]}
 PREFIX = re.compile(r"^\^([a-z]+)_\[")
 
 Document = dict[str, Any]
 Ids = dict[str, str]
-"""An id by the prefix of its kind, or by the name of its parameter."""
+"""An id by the prefix of its kind, or what a parameter of this name takes."""
 
 
 def made(account: Account) -> Ids:
@@ -30,6 +31,9 @@ def made(account: Account) -> Ids:
     source = dataset["id"].replace("data_", "ds_")
     upload = _made(reference, "/data/uploads", {"project_id": project, "filename": "a.csv", "size": 8})["id"]
     _until(lambda: reference.get(f"/data/{dataset['id']}").json()["status"] == "ready")
+    export = reference.post(f"/data/{dataset['id']}/exports", {"format": "csv"}).json()["id"]
+    same = {"from_version": 1, "to_version": 1}
+    comparison = reference.post(f"/data/{dataset['id']}/comparisons", same).json()["id"]
     analyses = f"/projects/{project}/analyses"
     analysis = _made(fluxjiva, analyses, {"name": "Kept", "data_source_id": source, "query": QUERY})["data"]["id"]
     assert fluxjiva.post(f"{analyses}/{analysis}/run").status == 202
@@ -48,6 +52,11 @@ def made(account: Account) -> Ids:
         "data": dataset["id"],
         "ds": source,
         "job": reference.get(f"/data/{dataset['id']}").json()["job_id"],
+        "exp": export,
+        "cmp": comparison,
+        "number": "1",
+        "columns": "channel,spend",
+        "filter": json.dumps([{"column": "channel", "operator": "eq", "value": "mail"}]),
         "upl": upload,
         "an": analysis,
         "page": page,

@@ -129,7 +129,9 @@ class UploadAnswer(Shape):
     data: Upload
 
     @classmethod
-    def of(cls, upload: datasets.Upload, form: blobs.PostForm) -> UploadAnswer:
+    def of(cls, upload: datasets.Upload, form: blobs.PostForm | None) -> UploadAnswer:
+        if form is None:
+            raise TypeError("this API opens no uploads in parts")
         return cls(
             data=Upload(
                 id=ids.spell(ids.UPLOAD, upload.id),

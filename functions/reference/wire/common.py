@@ -10,7 +10,7 @@ from pydantic import Field
 
 from fluvial import paging
 from fluvial.http import App, Id
-from fluvial.http.wire import WRITTEN_WHOLE, Documented, Shape
+from fluvial.http.wire import WHOLE, WRITTEN_WHOLE, Documented, Shape
 from reference.errors import PREFIXES
 
 BASE_PATH = "/v1"
@@ -29,6 +29,7 @@ USER = Id("user", PREFIXES["user"])
 
 DataId = Annotated[int, DATA]
 ExportId = Annotated[int, Id("export", PREFIXES["export"])]
+ComparisonId = Annotated[int, Id("comparison", PREFIXES["comparison"])]
 EndpointId = Annotated[int, ENDPOINT]
 JobId = Annotated[int, Id("job", PREFIXES["job"])]
 KeyId = Annotated[int, KEY]
@@ -36,7 +37,13 @@ ProjectId = Annotated[int, PROJECT]
 UploadId = Annotated[int, UPLOAD]
 UserId = Annotated[int, USER]
 
+# Numbers of versions in bodies and queries; what no version can have is refused, others are looked for.
+MAX_VERSION = 10**15 - 1
+VersionInBody = Annotated[int, Field(ge=1, le=MAX_VERSION, examples=[1]), WHOLE]
+VersionInQuery = Annotated[int, Field(ge=1, le=MAX_VERSION), WRITTEN_WHOLE]
+
 # Ids in bodies, as text until the core is asked: an absent thing and a text that is no id are answered alike.
+UploadIdText = Annotated[str, Documented(pattern=UPLOAD.pattern)]
 ProjectIdText = Annotated[str, Documented(pattern=PROJECT.pattern)]
 UserIdText = Annotated[str, Documented(pattern=USER.pattern)]
 

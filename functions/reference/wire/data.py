@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from fluvial import blobs, clock, datasets, ids, profiles, selections
-from fluvial.http.wire import WHOLE, File, FormRequest, Request, Shape, line, one_of
-from reference.wire.common import Page, PageQuery, ProjectIdText
+from fluvial import blobs, clock, datasets, ids, profiles, selections, upload_parts
+from fluvial.http.wire import WHOLE, Documented, File, FormRequest, Request, Shape, line, one_of
+from reference.wire.common import BASE_PATH, Page, PageQuery, ProjectIdText, VersionInQuery
 
 # For the OpenAPI document: what a file `zip,city` with the row `01067,Dresden` is found to be.
 SOURCE: dict[str, Any] = {
@@ -33,6 +33,30 @@ COLUMN: dict[str, Any] = {
 
 Format = Annotated[str, one_of(datasets.FORMATS)]
 
+# As `selections` reads them.
+NAME = '("([^"]|"")*"|[^",][^,]*)'
+Names = Annotated[
+    str,
+    Documented(
+        pattern=f"^{NAME}(,{NAME})*$",
+        description='Names with commas between them; one that has a comma stands in "quotes".',
+    ),
+]
+Order = Annotated[
+    str,
+    Documented(
+        pattern=f"^-?{NAME}(,-?{NAME}){{0,{selections.MAX_SORTS - 1}}}$",
+        description="Names with commas between them, a - before one that is sorted descending.",
+    ),
+]
+Conditions = Annotated[
+    str,
+    Documented(
+        contentMediaType="application/json",
+        description='Conditions as JSON text: [{"column": "city", "operator": "eq", "value": "Bonn"}].',
+    ),
+]
+
 
 class UploadForm(FormRequest):
     file: File
@@ -45,6 +69,9 @@ class UploadOpen(Request):
     filename: Annotated[str, line(datasets.MAX_FILENAME_LENGTH)]
     size: Annotated[int, Field(ge=1), WHOLE]
     format: Format | None = None
+    parts: Annotated[
+        bool | None, Field(description="Whether the file comes in parts; without, only one above 5 GiB does.")
+    ] = None
 
 
 class UploadTarget(Shape):
@@ -56,6 +83,16 @@ class UploadTarget(Shape):
     expires_at: str
 
 
+class PartsTarget(Shape):
+    """How to send the file in parts: each by PUT to its own URL, which `parts_path` lists, in any order."""
+
+    method: Literal["PUT"] = "PUT"
+    parts_path: str
+    parts: int
+    part_size: int
+    expires_at: str
+
+
 class Upload(Shape):
     """An open upload; it becomes the data with `data_id` when it is completed."""
 
@@ -64,20 +101,42 @@ class Upload(Shape):
     project_id: str
     filename: str
     size: int
-    upload: UploadTarget
+    upload: UploadTarget | PartsTarget
     created_at: str
 
     @classmethod
-    def from_core(cls, upload: datasets.Upload, form: blobs.PostForm) -> Upload:
+    def from_core(cls, upload: datasets.Upload, form: blobs.PostForm | None) -> Upload:
         return cls(
             id=ids.spell(ids.UPLOAD, upload.id),
             data_id=ids.spell(ids.DATASET, upload.id),
             project_id=ids.spell(ids.PROJECT, upload.project),
             filename=upload.filename,
             size=upload.size,
-            upload=UploadTarget(url=form.url, fields=form.fields, expires_at=clock.iso(upload.expires)),
+            upload=_target(upload, form),
             created_at=clock.iso(upload.created),
         )
+
+
+class UploadPart(Shape):
+    """A part of an upload: `size` bytes of the file from `offset` on. `etag` is null until it has arrived."""
+
+    number: int
+    offset: int
+    size: int
+    etag: str | None
+    url: str
+
+    @classmethod
+    def from_core(cls, part: upload_parts.Part) -> UploadPart:
+        return cls(number=part.number, offset=part.offset, size=part.size, etag=part.etag, url=part.url)
+
+
+class UploadPartsPage(Page):
+    """Parts of an upload, by number. Asked for again, the URLs are new."""
+
+    data: list[UploadPart]
+    part_size: int
+    urls_expire_at: str
 
 
 class DataItem(Shape):
@@ -165,11 +224,10 @@ class Data(DataItem):
 
 
 class ProfileQuery(Shape):
-    """Of which columns; without, of all."""
+    """Of which columns, without, of all; and of which version, without, of the current one."""
 
-    columns: Annotated[
-        str | None, Field(description='Names with commas between them; one that has a comma stands in "quotes".')
-    ] = None
+    columns: Names | None = None
+    version: VersionInQuery | None = None
 
     def to_core(self) -> tuple[str, ...] | None:
         return selections.of_text(self.columns, None, None).columns
@@ -220,19 +278,18 @@ class DataProfile(Shape):
 class RowsQuery(PageQuery):
     """Which rows and columns, and in which order."""
 
-    columns: Annotated[
-        str | None, Field(description='Names with commas between them; one that has a comma stands in "quotes".')
-    ] = None
-    filter: Annotated[
-        str | None,
-        Field(description='Conditions as JSON text: [{"column": "city", "operator": "eq", "value": "Bonn"}].'),
-    ] = None
-    sort: Annotated[
-        str | None, Field(description="Names with commas between them, a - before one that is sorted descending.")
-    ] = None
+    columns: Names | None = None
+    filter: Conditions | None = None
+    sort: Order | None = None
 
     def to_core(self) -> selections.Selection:
         return selections.of_text(self.columns, self.filter, self.sort)
+
+
+class RejectsQuery(PageQuery):
+    """Where in the rejects of which version; without, of the current one."""
+
+    version: VersionInQuery | None = None
 
 
 class RowsPage(Page):
@@ -240,6 +297,18 @@ class RowsPage(Page):
 
     data: list[dict[str, Any]]
     version: int
+
+
+def _target(upload: datasets.Upload, form: blobs.PostForm | None) -> UploadTarget | PartsTarget:
+    expires_at = clock.iso(upload.expires)
+    if form is not None:
+        return UploadTarget(url=form.url, fields=form.fields, expires_at=expires_at)
+    return PartsTarget(
+        parts_path=f"{BASE_PATH}/data/uploads/{ids.spell(ids.UPLOAD, upload.id)}/parts",
+        parts=upload_parts.count(upload),
+        part_size=upload.part_size or upload.size,
+        expires_at=expires_at,
+    )
 
 
 def _data_fields(dataset: datasets.Dataset) -> dict[str, Any]:

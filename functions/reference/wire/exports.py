@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from fluvial import clock, exports, ids, selections
-from fluvial.http.wire import Request, Shape
+from fluvial import clock, exports, ids, queries, selections
+from fluvial.http.wire import Documented, Request, Shape, one_of
+from reference.wire.common import VersionInBody
+
+# The rules that the core checks and words, for the document. Which values an operator takes:
+SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+VALUES: dict[str, Any] = {"type": "array", "items": SCALAR, "minItems": 1, "maxItems": queries.MAX_VALUES}
+WITH_ONE = [name for name in queries.OPERATORS if name not in (*queries.WITH_VALUES, *queries.WITHOUT_VALUE)]
+CONDITION: dict[str, Any] = {
+    "oneOf": [
+        {"properties": {"operator": {"enum": WITH_ONE}, "value": SCALAR}, "required": ["value"]},
+        {"properties": {"operator": {"enum": list(queries.WITH_VALUES)}, "value": VALUES}, "required": ["value"]},
+        {"properties": {"operator": {"enum": list(queries.WITHOUT_VALUE)}, "value": {"type": "null"}}},
+    ]
+}
+# Only CSV has a delimiter, and only what spreadsheets open has formulas:
+EXPORT: dict[str, Any] = {
+    "anyOf": [
+        {"properties": {"format": {"const": "csv"}}},
+        {"properties": {"format": {"const": "xlsx"}, "delimiter": {"type": "null"}}},
+        {"properties": {"delimiter": {"type": "null"}, "neutralise_formulas": {"const": False}}},
+    ]
+}
+Columns = Annotated[list[str], Documented(minItems=1, maxItems=selections.MAX_COLUMNS, uniqueItems=True)]
 
 
 class FilterEntry(Request):
     """A condition; `value` is a list for in and not_in, and not there for is_null and is_not_null."""
 
+    model_config = ConfigDict(json_schema_extra=CONDITION)
+
     column: str
-    operator: str
+    operator: Annotated[str, one_of(queries.OPERATORS)]
     value: Any = None
 
 
@@ -24,14 +48,20 @@ class SortEntry(Request):
 
 
 class ExportCreate(Request):
-    """Without columns all of them, without filter all rows, without sort the order of the source."""
+    """Without columns all of them, without filter all rows, without sort the order of the source.
 
-    format: str
-    columns: list[str] | None = None
-    filter: list[FilterEntry] | None = None
-    sort: list[SortEntry] | None = None
-    delimiter: str | None = None
+    Without `version` it is of the current one.
+    """
+
+    model_config = ConfigDict(json_schema_extra=EXPORT)
+
+    format: Annotated[str, one_of(exports.FORMATS)]
+    columns: Columns | None = None
+    filter: Annotated[list[FilterEntry], Documented(maxItems=queries.MAX_FILTERS)] | None = None
+    sort: Annotated[list[SortEntry], Documented(maxItems=selections.MAX_SORTS)] | None = None
+    delimiter: Annotated[str, one_of(exports.DELIMITERS)] | None = None
     neutralise_formulas: bool = False
+    version: VersionInBody | None = None
 
     def to_core(self) -> exports.Wanted:
         return exports.parse(

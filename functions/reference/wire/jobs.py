@@ -8,6 +8,7 @@ from fluvial.http.wire import Shape
 # What a job names in its inputs and outputs, as this API calls and spells it; a number has no prefix.
 NAMED: dict[str, tuple[str, str | None]] = {
     "analysis": ("analysis_id", ids.ANALYSIS),
+    "comparison": ("comparison_id", ids.COMPARISON),
     "dataset": ("data_id", ids.DATASET),
     "export": ("export_id", ids.EXPORT),
     "number": ("version", None),

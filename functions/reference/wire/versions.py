@@ -5,27 +5,51 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from fluvial import clock, dataset_versions, datasets, ids, imports
+from fluvial import clock, dataset_versions, datasets, ids, imports, rejects, replays
 from fluvial.errors import InvalidError
 from fluvial.http import Number
-from fluvial.http.wire import File, FormRequest, Request, Shape
-from reference.wire.common import Page
+from fluvial.http.wire import A_CHANGE, LINE, Documented, File, FormRequest, Request, Shape, line, one_of
+from reference.wire.common import Page, UploadIdText, VersionInBody, VersionInQuery
 from reference.wire.data import DataItem
+from reference.wire.options import Options, OptionsText
 
 VersionNumber = Annotated[int, Number("version")]
-MAX_REPLAYED = 10_000
+
+# A name that is no list, or a list of names that need no escapes.
+NAME = r'"[^"\\\x00-\x1f\x7f]*[^"\\\s\x00-\x1f\x7f-\x9f][^"\\\x00-\x1f\x7f]*"'
+KEY_TEXT = rf"^(?!\[){LINE[1:-1]}$|^\[{NAME}(, ?{NAME}){{0,{imports.MAX_KEY_COLUMNS - 1}}}\]$"
+BLANKS_ASIDE = r"^[^\x00]*[^\s\x00-\x1f\x7f-\x9f][^\x00]*$"
+
+Mode = Annotated[str, one_of(imports.MODES)]
+Drift = Annotated[str, one_of(imports.DRIFTS)]
+Names = Annotated[
+    list[Annotated[str, line(imports.MAX_COLUMN_NAME_LENGTH)]],
+    Documented(maxItems=imports.MAX_KEY_COLUMNS, uniqueItems=True),
+]
+# Only imports by key have one.
+KEYED: dict[str, Any] = {"properties": {"mode": {"enum": list(imports.KEYED)}}}
+UNKEYED: dict[str, Any] = {"properties": {"mode": {"enum": [m for m in imports.MODES if m not in imports.KEYED]}}}
+OF_A_BODY: dict[str, Any] = {
+    "anyOf": [KEYED, {"properties": {**UNKEYED["properties"], "key": {"anyOf": [{"type": "null"}, {"maxItems": 0}]}}}]
+}
+ROWS_OR_LINES: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["rows"], "properties": {"rows": {"type": "array"}, "lines": {"type": "null"}}},
+        {"required": ["lines"], "properties": {"lines": {"type": "array"}, "rows": {"type": "null"}}},
+    ]
+}
 
 
 class VersionForm(FormRequest):
-    """`key` is the name of a column, or a JSON list of names; `options` is JSON text."""
+    """`key` is the name of a column, or a JSON list of names, for upsert and delete alone; `options` is JSON text."""
 
     file: File
-    mode: str
-    key: str | None = None
-    drift: str | None = None
-    options: str | None = None
+    mode: Mode
+    key: Annotated[str, Documented(pattern=KEY_TEXT)] | None = None
+    drift: Drift | None = None
+    options: OptionsText | None = None
     dry_run: Literal["true", "false"] = "false"
 
     def to_core(self) -> imports.Import:
@@ -39,11 +63,13 @@ class VersionForm(FormRequest):
 
 
 class VersionUpload(Request):
-    upload_id: str
-    mode: str
-    key: list[str] | None = None
-    drift: str | None = None
-    options: dict[str, Any] | None = None
+    model_config = ConfigDict(json_schema_extra=OF_A_BODY)
+
+    upload_id: UploadIdText
+    mode: Mode
+    key: Names | None = None
+    drift: Drift | None = None
+    options: Options | None = None
     dry_run: bool = False
 
     def to_core(self) -> imports.Import:
@@ -53,24 +79,74 @@ class VersionUpload(Request):
 class Undo(Request):
     """`version` is the one to go to; without it, the one before."""
 
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: VersionInBody | None = None
 
 
 class Reparse(Request):
-    options: dict[str, Any]
+    options: Options
 
 
 class Replay(Request):
-    """`version` is the one whose rejects were corrected."""
+    """`version` is the one whose rejects were corrected. Give `rows`, as objects, or `lines`, as raw text.
 
-    version: Annotated[int, Field(ge=1)]
-    rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_REPLAYED)]
+    Lines are read by the dialect that the version's file was found to have.
+    """
+
+    model_config = ConfigDict(json_schema_extra=ROWS_OR_LINES)
+
+    version: VersionInBody
+    rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=replays.MAX_RECORDS)] | None = None
+    lines: (
+        Annotated[
+            list[Annotated[str, Documented(minLength=1, pattern=BLANKS_ASIDE)]],
+            Field(min_length=1, max_length=replays.MAX_RECORDS),
+        ]
+        | None
+    ) = None
+
+
+class RejectsFileQuery(Shape):
+    """Of which version; without, of the current one."""
+
+    version: VersionInQuery | None = None
+
+
+class RejectsFile(Shape):
+    """All rejects of a version as NDJSON with `line`, `column`, `cause` and `raw`.
+
+    `url` holds for an hour, and each request makes another; it is null where nothing was rejected.
+    """
+
+    data_id: str
+    version: int
+    format: Literal["ndjson"] = "ndjson"
+    filename: str
+    rows: int
+    bytes: int
+    url: str | None
+    url_expires_in_seconds: int | None = Field(description="From this answer on.")
+
+    @classmethod
+    def from_core(cls, found: rejects.Download, dataset_id: int) -> RejectsFile:
+        return cls(
+            data_id=ids.spell(ids.DATASET, dataset_id),
+            version=found.version,
+            filename=found.filename,
+            rows=found.rows,
+            bytes=found.bytes,
+            url=found.url,
+            url_expires_in_seconds=None if found.url is None else rejects.LINK_VALID_SECONDS,
+        )
 
 
 class DataUpdate(Request):
-    name: str | None = None
-    drift: str | None = None
-    key: list[str] | None = None
+    """What is given changes, the rest stays. An empty `key` takes the key away."""
+
+    model_config = A_CHANGE
+
+    name: Annotated[str, line(datasets.MAX_NAME_LENGTH)] | None = None
+    drift: Drift | None = None
+    key: Names | None = None
 
     def to_core(self) -> datasets.Change:
         return datasets.Change(self.name, self.drift, self.key)

@@ -164,6 +164,46 @@ def test_a_delimiter_is_found_only_where_it_is_sure(tmp_path, data, delimiter):
     assert manifest.rejected == 0
 
 
+ROWS = [["id", "name", "day"], ["1", "Anna", "2024-01-02"], ["2", "Ben", "2024-02-03"], ["3", "Cy", "2024-03-04"]]
+
+
+@pytest.mark.parametrize("delimiter", ["||", ";;", "\t\t", ",,", " | ", " ; ", "; ", "║", "→", "·", "•"])
+def test_a_delimiter_may_be_doubled_spaced_or_a_symbol(tmp_path, delimiter):
+    manifest, rows, rejected = take(tmp_path, "".join(delimiter.join(row) + "\n" for row in ROWS))
+    assert manifest.dialect["delimiter"] == delimiter
+    assert names(manifest) == ROWS[0]
+    assert rows == [[int(first), *rest] for first, *rest in ROWS[1:]]
+    assert not rejected
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["a;;b\n1;;2\n3;4;5\n6;7;8\n", "a||b\n1||2\n3|4|5\n", "name·s\nx·1·2\ny\nz\n", "a | b\n1 |2\n3 | 4\n"],
+)
+def test_a_delimiter_is_doubled_spaced_or_a_symbol_only_without_exception(tmp_path, data):
+    assert take(tmp_path, data)[0].dialect["delimiter"] in (";", "|", None)
+
+
+def test_a_backtick_is_a_quote_where_whole_columns_are_in_it(tmp_path):
+    manifest, rows, rejected = take(tmp_path, "id,name\n1,`a, b`\n2,`c`\n3,`e, f`\n")
+    assert (manifest.dialect["quote"], rows, rejected) == ("`", [[1, "a, b"], [2, "c"], [3, "e, f"]], [])
+    manifest, rows, _ = take(tmp_path, "id,name\n1,`a`\n2,c\n3,e\n")
+    assert (manifest.dialect["quote"], rows[0]) == ('"', [1, "`a`"])
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_line_of_spaces_is_blank_in_a_table_of_several_columns(tmp_path, quoted):
+    cell = '"x"' if quoted else "x"
+    manifest, rows, rejected = take(tmp_path, f"a,b\n1,{cell}\n  \n2,{cell}\n \n")
+    assert (rows, rejected) == ([[1, "x"], [2, "x"]], [])
+    assert said(manifest, "2 blank lines are not records")
+    assert take(tmp_path, "name\nx\n  \ny\n")[1] == [["x"], ["  "], ["y"]]
+
+
+def test_a_few_control_characters_do_not_make_a_small_table_a_binary_file(tmp_path):
+    assert take(tmp_path, "a,b\n\x02\x03,1\n\x0b,2\n")[1] == [["\x02\x03", 1], ["\x0b", 2]]
+
+
 def test_the_other_delimiters_and_types_are_named_with_what_speaks_against_them(tmp_path):
     manifest, _, _ = take(tmp_path, "a;b\n1;x,y\n2;z\n3,5;z\n")
     assert manifest.alternatives == [{"delimiter": ",", "quote": '"', "columns": 2, "fits": 0.5}]

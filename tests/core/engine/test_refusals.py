@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (sentences are compared whole)
-"""Files in which no table can be found get a sentence that their owner can act on, and leave nothing behind."""
+"""Files in which no table can be found get a sentence that their owner can act on, and leave nothing behind but rejects."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import zlib
 
 import pytest
 
-from fluvial.engine.ingest import ingest
+from fluvial.engine.ingest import AllRejectedError, ingest
 from fluvial.engine.limits import Limits
+from fluvial.engine.rows import read_rejects
+from fluvial.engine.tables import REJECTS_FILE
 from fluvial.errors import UnreadableFileError
 
 
@@ -21,7 +23,8 @@ def refused(tmp_path, data: bytes, *, fmt: str | None = None, **limits: int) -> 
     source.write_bytes(data)
     with pytest.raises(UnreadableFileError) as caught:
         ingest(source, out, filename="t.csv", format=fmt, limits=Limits(**limits))
-    assert not out.exists() or list(out.iterdir()) == []
+    kept = [REJECTS_FILE] if isinstance(caught.value, AllRejectedError) else []
+    assert [path.name for path in out.iterdir()] == kept
     assert caught.value.field == "file"
     return str(caught.value)
 
@@ -33,6 +36,19 @@ def package(name: str = "x", first: str = "[Content_Types].xml") -> bytes:
         archive.writestr(first, "")
         archive.writestr(name, "")
     return out.getvalue()
+
+
+def test_a_file_of_which_every_record_is_rejected_keeps_them_and_what_it_was_read_as(tmp_path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.write_bytes(b'id;n\n1;"a" b\n2;"c" d\n')
+    with pytest.raises(AllRejectedError) as caught:
+        ingest(source, out, filename="t.csv")
+    manifest = caught.value.manifest
+    assert ([column.name for column in manifest.columns], manifest.parts) == (["id", "n"], [])
+    assert (manifest.rows, manifest.rejected, manifest.source_rows) == (0, 2, 2)
+    assert (manifest.dialect or {})["delimiter"] == ";"
+    found = read_rejects(out / str(manifest.rejects_file), 0, 9)
+    assert [(each["line"], each["raw"]) for each in found] == [(2, '1;"a" b'), (3, '2;"c" d')]
 
 
 PACKED = gzip.compress(b"a,b\n" + b"1,2\n" * 50_000, mtime=0)

@@ -427,3 +427,18 @@ def test_moments_that_openpyxl_writes_come_back(tmp_path):
     assert [row["column_1"] for row in rows] == [moment.isoformat() for moment in moments]
     assert [row["column_2"] for row in rows] == [clock.isoformat() for clock in clocks]
     assert types(manifest) == {"column_1": "timestamp", "column_2": "time"}
+
+
+def test_types_that_the_caller_says_hold_for_cells_of_a_sheet(tmp_path):
+    rows = [["code", "n", "day", "share"], ["007", "1", (45_000, DATE), 1], ["x", "2,5", (45_001, DATE), 0.5], [8, 3, "soon", 2]]
+    said = {"code": "integer", "n": "text", "day": "date", "share": "decimal(5,2)"}
+    manifest, got, rejected = take(tmp_path, book(grid(*rows, [9, "", None, 0.25])), types=said)
+    assert got == [
+        {"code": 7, "n": "1", "day": "2023-03-15", "share": "1.00"},
+        {"code": 9, "n": "", "day": None, "share": "0.25"},
+    ]
+    assert {column.name: column.type for column in manifest.columns} == said
+    assert [(one["line"], one["column"], one["cause"]) for one in rejected] == [
+        (3, 1, "'x' is no integer, which the caller said 'code' is"),
+        (4, 3, "'soon' is no date, which the caller said 'day' is"),
+    ]

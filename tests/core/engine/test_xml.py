@@ -137,6 +137,33 @@ def test_the_declared_encoding_is_read(tmp_path):
     )
 
 
+def test_the_encoding_that_the_caller_says_holds_against_the_declared_one(tmp_path):
+    text = '<?xml version="1.0" encoding="{}"?><r><a>Łódź</a><a>ż</a></r>'
+    for said, data in (
+        ("windows-1250", text.format("utf-8").encode("cp1250")),
+        ("utf-8", text.format("iso-8859-1").encode()),
+        ("utf-16-le", text.format("utf-8").encode("utf-16-le")),
+        ("shift_jis", text.format("shift_jis").replace("Łódź", "東京").replace("ż", "京").encode("shift_jis")),
+    ):
+        manifest, rows, _ = take(tmp_path, data, encoding=said)
+        assert [row["a"] for row in rows] == (["東京", "京"] if said == "shift_jis" else ["Łódź", "ż"])
+        assert manifest.encoding == said
+        assert f"the caller said that the encoding is {said}" in manifest.detected_because
+    assert "The XML is broken at line 1" in refused(tmp_path, text.format("cp1250").encode("cp1250"), encoding="utf-8")
+
+
+def test_types_that_the_caller_says_hold_for_columns_of_xml(tmp_path):
+    data = "<r>\n<x k='1'><a>007</a></x>\n<x k='y'><a>8</a></x>\n<x k='3'><a>no</a></x>\n<x k='4'/></r>"
+    manifest, rows, rejected = take(tmp_path, data, types={"a": "integer", "@k": "text"})
+    assert rows == [{"@k": "1", "a": 7}, {"@k": "y", "a": 8}, {"@k": "4", "a": None}]
+    assert [(one["line"], one["column"], one["cause"]) for one in rejected] == [
+        (4, 2, "'no' is no integer, which the caller said 'a' is")
+    ]
+    assert manifest.columns[1].reason == (
+        "the caller said integer; cells that were written in another way, and are normalised: 1"
+    )
+
+
 def test_a_column_that_appears_late_is_null_before_and_in_other_parts(tmp_path):
     data = "<r>" + "".join(f"<x><a>{n}</a>{'<b>z</b>' if n > 6 else ''}</x>" for n in range(9)) + "</r>"
     _, rows, _ = take(tmp_path, data, limits={"part_rows": 4})

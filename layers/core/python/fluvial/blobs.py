@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from fluvial.config import settings
 from fluvial.store.keys import number
 
 COPY_CHUNK_BYTES = 1024 * 1024
+COPY_PART_BYTES = 128 * 1024 * 1024  # which S3 itself copies in a few seconds, well within a time-out
+COPIES_AT_ONCE = 8
+MAX_LISTED_PARTS = 1_000  # S3's own limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,27 @@ class PostForm:
 
     url: str
     fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPart:
+    """A part of a file that S3 has; sizes in bytes. The tag is another one when the part was sent again."""
+
+    number: int
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What is known of an object without its bytes. Its tag is another one when the object is replaced."""
+
+    size: int
+    etag: str
+
+
+class ReplacedError(Exception):
+    """The object is another one than was meant: it was replaced since."""
 
 
 def new_incoming(account_id: int) -> str:
@@ -118,28 +143,63 @@ def find(key: str) -> bytes | None:
         return None
 
 
-def fetch(key: str, path: Path) -> None:
-    """Brings an object into a file, in bounded memory."""
-    body = _s3().get_object(Bucket=_bucket(), Key=key)["Body"]
+def fetch(key: str, path: Path, *, etag: str | None = None) -> None:
+    """Brings an object into a file, in bounded memory; ReplacedError if it has not the tag that was named."""
+    answer = _s3().get_object(Bucket=_bucket(), Key=key)
+    if etag not in (None, answer["ETag"]):
+        raise ReplacedError(key)
     with path.open("wb") as file:
-        for chunk in body.iter_chunks(COPY_CHUNK_BYTES):
+        for chunk in answer["Body"].iter_chunks(COPY_CHUNK_BYTES):
             file.write(chunk)
 
 
 def size(key: str) -> int | None:
     """Bytes of an object; None where there is none."""
+    found = stat(key)
+    return None if found is None else found.size
+
+
+def stat(key: str) -> Stat | None:
+    """Size and tag of an object; None where there is none."""
     try:
-        length: int = _s3().head_object(Bucket=_bucket(), Key=key)["ContentLength"]
+        head = _s3().head_object(Bucket=_bucket(), Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
         return None
-    return length
+    return Stat(head["ContentLength"], head["ETag"])
 
 
-def copy(from_key: str, to_key: str) -> None:
-    """Copies inside the bucket, at most 5 GB."""
-    _s3().copy_object(Bucket=_bucket(), Key=to_key, CopySource={"Bucket": _bucket(), "Key": from_key})
+def copy(from_key: str, to_key: str, *, etag: str | None = None) -> None:
+    """Copies inside the bucket; a large object in parts, since S3 copies at most 5 GB at once.
+
+    ReplacedError if it has not the tag that was named. One that is replaced meanwhile is refused by S3 itself.
+    """
+    head = _s3().head_object(Bucket=_bucket(), Key=from_key)
+    if etag not in (None, head["ETag"]):
+        raise ReplacedError(from_key)
+    source = {
+        "Bucket": _bucket(),
+        "CopySource": {"Bucket": _bucket(), "Key": from_key},
+        "CopySourceIfMatch": head["ETag"],
+        "Key": to_key,
+    }
+    if head["ContentLength"] <= COPY_PART_BYTES:
+        _s3().copy_object(**source)
+        return
+    upload = open_parts(to_key)
+
+    def copy_part(start: int) -> ArrivedPart:
+        end = min(start + COPY_PART_BYTES, head["ContentLength"])
+        number = start // COPY_PART_BYTES + 1
+        answer = _s3().upload_part_copy(
+            **source, UploadId=upload, PartNumber=number, CopySourceRange=f"bytes={start}-{end - 1}"
+        )
+        return ArrivedPart(number, end - start, answer["CopyPartResult"]["ETag"])
+
+    with ThreadPoolExecutor(COPIES_AT_ONCE) as copiers:
+        copied = list(copiers.map(copy_part, range(0, head["ContentLength"], COPY_PART_BYTES)))
+    join_parts(to_key, upload, copied)
 
 
 def delete(key: str) -> None:
@@ -161,6 +221,48 @@ def presign(key: str, *, max_bytes: int, valid_seconds: int) -> PostForm:
         Bucket=_bucket(), Key=key, Conditions=[["content-length-range", 1, max_bytes]], ExpiresIn=valid_seconds
     )
     return PostForm(form["url"], form["fields"])
+
+
+def open_parts(key: str) -> str:
+    """Opens a multi-part upload of an object; returns S3's id of it. One never ended goes by the bucket's lifecycle."""
+    upload: str = _s3().create_multipart_upload(Bucket=_bucket(), Key=key)["UploadId"]
+    return upload
+
+
+def presign_part(key: str, upload: str, number: int, *, size: int, valid_seconds: int) -> str:
+    """A URL that takes this one part, of exactly `size` bytes, by PUT: the length is signed. S3 is not asked."""
+    part = {"Bucket": _bucket(), "Key": key, "UploadId": upload, "PartNumber": number, "ContentLength": size}
+    url: str = _s3().generate_presigned_url("upload_part", Params=part, ExpiresIn=valid_seconds)
+    return url
+
+
+def arrived_parts(key: str, upload: str) -> list[ArrivedPart] | None:
+    """Parts that have arrived, by number, of at most MAX_LISTED_PARTS; None where the upload has ended."""
+    try:
+        listed = _s3().list_parts(Bucket=_bucket(), Key=key, UploadId=upload).get("Parts", ())
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchUpload":
+            raise
+        return None
+    return [ArrivedPart(part["PartNumber"], part["Size"], part["ETag"]) for part in listed]
+
+
+def join_parts(key: str, upload: str, parts: Iterable[ArrivedPart]) -> bool:
+    """Makes the object of just these parts; False where one was sent again since. No error where it was made before."""
+    named = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+    try:
+        _s3().complete_multipart_upload(Bucket=_bucket(), Key=key, UploadId=upload, MultipartUpload={"Parts": named})
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code not in ("NoSuchUpload", "InvalidPart"):
+            raise
+        return bool(code == "NoSuchUpload")
+    return True
+
+
+def abort_parts(key: str, upload: str) -> None:
+    """Ends a multi-part upload without an object; its parts are gone."""
+    _s3().abort_multipart_upload(Bucket=_bucket(), Key=key, UploadId=upload)
 
 
 def presign_download(key: str, *, filename: str, content_type: str, valid_seconds: int) -> str:

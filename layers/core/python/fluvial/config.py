@@ -43,8 +43,8 @@ class Settings:
     """Base URL of the API as its callers see it; empty where requests tell it, as without a proxy in front they do."""
     max_inline_bytes: int = 4_500_000
     """Largest file in one multipart request, in bytes. API Gateway and Lambda leave about this much."""
-    max_upload_bytes: int = 1024**3
-    """Largest file in one presigned upload, in bytes."""
+    max_upload_bytes: int = 10 * 1024**3
+    """Largest file in one presigned upload, in bytes; above 5 GiB it comes in parts."""
     webhooks_allow_private: bool = False
     """Whether webhook addresses may be private or loopback ones, and plain names; for local use."""
 

@@ -5,7 +5,8 @@
                                           ├─ finish: ready, and the dataset points at it     event data.processed
                                           ├─ same:   unchanged, the file is the current one  event data.processed
                                           ├─ plan:   planned, for a dry run; data as it was  no event
-                                          └─ fail:   failed with a reason, data as it was    event data.failed
+                                          └─ fail:   failed with a reason, data as it was;   event data.failed
+                                                     keeps its rejects where they are all of the file
 point ─────────────────────────────────── the dataset points at an earlier version         event data.version_changed
 
 A dataset takes one import at a time. Each gets a number, also one that makes no rows. Readers see the version before
@@ -35,7 +36,8 @@ class Version:
 
     `status` is processing, ready, failed, planned (a dry run) or unchanged (`same_as` is the version that the file is
     already). `parent` is the version that it changed, 0 for none. `counts` and `changes` say what it did to the rows
-    and columns of that one; `rows` are all rows of the version. `replays` is the version whose rejects were sent again.
+    and columns of that one; `rows` are all rows of the version. `replays` is the version whose rejects were sent again,
+    as so many `records`. `location` is the prefix of what it is in the bucket: of one that failed, just its rejects.
     """
 
     account: int
@@ -49,6 +51,7 @@ class Version:
     size: int
     source: str  # key of the original bytes
     incoming: str | None = None  # key of the upload; None where the source is that of another version
+    etag: str | None = None  # of the upload as it was completed; until its bytes are kept, it may be replaced
     format: str | None = None
     key: tuple[str, ...] = ()
     drift: str = "evolve"
@@ -56,6 +59,7 @@ class Version:
     dry_run: bool = False
     parent: int = 0
     replays: int | None = None
+    records: int | None = None
     status: str = "processing"
     ended: int | None = None
     rows: int | None = None
@@ -68,6 +72,16 @@ class Version:
     location: str | None = None
     same_as: int | None = None
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    """What a worker kept of a file of which every record was rejected; `location` is its prefix in the bucket."""
+
+    count: int
+    format: str
+    sha256: str
+    location: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,22 @@ def readable(caller: Caller, dataset_id: int, number: int | None) -> datasets.Da
     if version.status != "ready":
         raise ConflictError(f"Version {number} has no rows: it is {version.status}.")
     return _pointed(dataset, version)
+
+
+def with_rejects(caller: Caller, dataset_id: int, number: int | None) -> datasets.Dataset:
+    """As `readable`, but for the rejects: a version that failed has them where they are all of its file."""
+    if number is None:
+        return datasets.ready(caller, dataset_id)
+    dataset = datasets.get(caller, dataset_id)
+    return _pointed(dataset, keeping_rejects(dataset, number))
+
+
+def keeping_rejects(dataset: datasets.Dataset, number: int) -> Version:
+    """The version, if what it rejected was kept; else ConflictError."""
+    version = of(dataset, number)
+    if version.location is None:
+        raise ConflictError(f"Version {number} kept no rejects: it is {version.status}.", field="version")
+    return version
 
 
 def point(
@@ -221,11 +251,25 @@ def planned(
 
 
 def fail(
-    job: jobs.Job, dataset: datasets.Dataset, version: Version, reason: str, *, now: clock.Now = clock.now
+    job: jobs.Job,
+    dataset: datasets.Dataset,
+    version: Version,
+    reason: str,
+    *,
+    rejects: Rejects | None = None,
+    now: clock.Now = clock.now,
 ) -> bool:
     """Ends version and job as failed, and a dataset without rows with them; returns as `finish` does."""
     moment = now()
     failed = replace(version, status="failed", ended=moment, failure=reason)
+    if rejects is not None:
+        failed = replace(
+            failed,
+            rejected=rejects.count,
+            found_format=rejects.format,
+            sha256=rejects.sha256,
+            location=rejects.location,
+        )
     if dataset.location is None:
         dataset = replace(dataset, status="failed", failure=reason, updated=moment)
     # One that has rows keeps them, and stays as it was.

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fluvial import blobs, clock, dataset_versions, events, ids, imports, jobs, projects
+from fluvial import blobs, clock, dataset_versions, events, ids, imports, jobs, projects, upload_parts
 from fluvial.attempts import attempts
 from fluvial.caller import Caller
 from fluvial.config import settings
@@ -30,6 +30,7 @@ from fluvial.text import checked_line
 MAX_FILENAME_LENGTH = 255
 MAX_NAME_LENGTH = 200
 UPLOAD_VALID_MILLISECONDS = 1 * clock.HOUR
+MAX_FORM_BYTES = 5 * 1024**3  # S3's own limit of one request
 FORMATS = ("csv", "tsv", "json", "ndjson", "parquet", "xlsx", "xml")
 INGEST = "ingest"
 MANIFEST = "manifest.json"  # under a version's location
@@ -119,7 +120,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A place for one file that is too large for a request. It becomes the dataset with the same id."""
+    """A place for one file that is too large for a request. It becomes the dataset with the same id.
+
+    One in parts has S3's id of the `multipart` upload, and the size of all parts but the last; one whose bytes have
+    arrived the tag by which they are known, since its form takes others until it expires.
+    """
 
     id: int
     account: int
@@ -131,6 +136,13 @@ class Upload:
     expires: int
     name: str | None = None
     format: str | None = None
+    multipart: str | None = None
+    part_size: int | None = None
+    etag: str | None = None
+
+
+Opened = tuple[Upload, blobs.PostForm | None]
+"""An upload session, with the form that takes its file unless that comes in parts."""
 
 
 def receive(
@@ -189,12 +201,16 @@ def open_upload(
     size: int,
     name: str | None = None,
     format: str | None = None,
-    once: Once[tuple[Upload, blobs.PostForm]] | None = None,
+    parts: bool | None = None,
+    once: Once[Opened] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
-) -> tuple[Upload, blobs.PostForm]:
-    """Opens a presigned upload for a file of exactly `size` bytes."""
+) -> Opened:
+    """Opens a presigned upload for a file of exactly `size` bytes, in `parts` or by one form; None: by its size."""
     limit = settings().max_upload_bytes
+    in_parts = size > MAX_FORM_BYTES if parts is None else parts
+    if not in_parts:
+        limit = min(limit, MAX_FORM_BYTES)
     if size > limit:
         reason = f"'size' must be at most {limit} bytes, not {size}."
         raise TooLargeError(reason, field="size", limit_bytes=limit)
@@ -209,10 +225,12 @@ def open_upload(
         filename=filename,
         size=size,
         created=moment,
-        expires=moment + UPLOAD_VALID_MILLISECONDS,
+        expires=moment + (upload_parts.VALID_MILLISECONDS if in_parts else UPLOAD_VALID_MILLISECONDS),
         name=name,
         format=format,
     )
+    if in_parts:
+        return upload_parts.open_session(upload, once), None
     form = blobs.presign(upload.incoming, max_bytes=size, valid_seconds=UPLOAD_VALID_MILLISECONDS // clock.SECOND)
     store.create_upload(upload, guard(once, (upload, form)))
     return upload, form
@@ -251,20 +269,30 @@ def complete_upload(
     return dataset
 
 
-def arrived(caller: Caller, upload_id: int, *, now: clock.Now = clock.now) -> Upload:
-    """The upload session, if its bytes have arrived as they were announced; else ConflictError."""
+def session(caller: Caller, upload_id: int, *, now: clock.Now = clock.now) -> Upload:
+    """The open upload session; NotFoundError for an absent, foreign or completed one, ConflictError after its end."""
     upload = store.get_upload(caller.account, upload_id)
     if upload is None or not caller.reaches(upload.project):
         raise NotFoundError("upload", upload_id)
     if upload.expires <= now():
         raise ConflictError("The time for this upload is over: open a new one.")
-    arrived = blobs.size(upload.incoming)
+    return upload
+
+
+def arrived(caller: Caller, upload_id: int, *, now: clock.Now = clock.now) -> Upload:
+    """The upload session, if its bytes have arrived as they were announced; else ConflictError."""
+    upload = session(caller, upload_id, now=now)
+    if upload.multipart is not None:
+        upload_parts.join(upload)
+    arrived = blobs.stat(upload.incoming)
+    if arrived is None and upload.multipart is not None:
+        raise ConflictError("The parts of this upload are gone: open a new one.")
     if arrived is None:
         raise ConflictError("The file has not arrived yet: send it to the upload's URL first.")
-    if arrived != upload.size:
-        reason = f"The file that arrived has {arrived} bytes, not the {upload.size} that were announced: send it again."
-        raise ConflictError(reason)
-    return upload
+    if arrived.size != upload.size:
+        announced = f"not the {upload.size} that were announced"
+        raise ConflictError(f"The file that arrived has {arrived.size} bytes, {announced}: send it again.")
+    return replace(upload, etag=arrived.etag)
 
 
 def get(caller: Caller, dataset_id: int) -> Dataset:
@@ -350,7 +378,7 @@ def check_file(filename: str, size: int, name: str | None = None, format: str | 
 def _record(dataset: Dataset, by: int, upload: Upload | None = None, once: Once[Dataset] | None = None) -> bool:
     """Stores the dataset with its job and event; False where its id is taken (by its own upload, if it has one)."""
     dataset = replace(dataset, importing=dataset.job)
-    version = dataset_versions.first(dataset, by)
+    version = replace(dataset_versions.first(dataset, by), etag=upload.etag if upload else None)
     inputs = {"dataset": dataset.id, "version": version.number}
     job = jobs.Job(dataset.job, dataset.account, INGEST, inputs, dataset.created)
     event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created)

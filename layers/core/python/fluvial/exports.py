@@ -3,7 +3,7 @@
 create ──> queued ──claim──> running ──finish──> completed   event export.completed
                                 └────fail──────> failed      event export.failed
 
-An export is of the version that is current when it is asked for, whatever becomes of the dataset meanwhile. It ends
+An export is of one version, by default the one that is current when it is asked for. It ends
 with as many rows as there are, or it fails. Deleting the dataset takes its exports along.
 """
 
@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fluvial import blobs, clock, datasets, events, ids, jobs, selections
+from fluvial import blobs, clock, dataset_versions, datasets, events, ids, jobs, selections
 from fluvial.caller import Caller
 from fluvial.errors import InvalidError, NotFoundError
 from fluvial.idempotency import Once, guard
@@ -134,12 +134,16 @@ def create(
     dataset_id: int,
     wanted: Wanted,
     *,
+    version: int | None = None,
     once: Once[Export] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Export:
-    """Records an export of the dataset's version, which a worker makes. One read of the bucket, for its columns."""
-    dataset = datasets.ready(caller, dataset_id)
+    """Records an export of a version, by default the current one, which a worker makes.
+
+    One read of the bucket, for its columns.
+    """
+    dataset = dataset_versions.readable(caller, dataset_id, version)
     manifest = datasets.manifest(dataset)
     if manifest is None or dataset.location is None:
         raise AssertionError("unreachable: data that is ready has a manifest")

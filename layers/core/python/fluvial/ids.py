@@ -24,6 +24,7 @@ SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
 # The prefixes of the spelling that the reference API and the events use.
 ACCOUNT = "acc"
 ANALYSIS = "an"
+COMPARISON = "cmp"
 DATASET = "data"
 DELIVERY = "dlv"
 ENDPOINT = "wh"

@@ -6,8 +6,7 @@ the version as failed, with the reason.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fluvial import blobs, clock, dataset_versions, datasets, ids, jobs, reading
@@ -47,11 +46,15 @@ def add(
     filename: str,
     data: bytes | memoryview,
     replays: int | None = None,
+    records: int | None = None,
     once: Once[dataset_versions.Version] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> dataset_versions.Version:
-    """Takes a file that came inside a request. Returns its version, processing."""
+    """Takes a file that came inside a request. Returns its version, processing.
+
+    One that holds another number of `records` than is said fails.
+    """
     limit = settings().max_inline_bytes
     if len(data) > limit:
         reason = f"A file in a request must have at most {limit} bytes, not {len(data)}."
@@ -60,7 +63,12 @@ def add(
     dataset = _open(caller, dataset_id, once)
     version = _wanted(caller, dataset, wanted, now())
     version = replace(
-        version, filename=filename, size=len(data), incoming=blobs.new_incoming(caller.account), replays=replays
+        version,
+        filename=filename,
+        size=len(data),
+        incoming=blobs.new_incoming(caller.account),
+        replays=replays,
+        records=records,
     )
     blobs.put(str(version.incoming), data)
     try:
@@ -90,6 +98,7 @@ def add_uploaded(
         filename=upload.filename,
         size=upload.size,
         incoming=upload.incoming,
+        etag=upload.etag,
         format=upload.format,
     )
     return _begin(caller, dataset, version, upload=upload, once=once, new_id=new_id)
@@ -112,35 +121,6 @@ def reparse(
         wanted, filename=current.filename, size=current.size, source=current.source, format=current.format
     )
     return _begin(caller, dataset, version, once=once, new_id=new_id)
-
-
-def replay(
-    caller: Caller,
-    dataset_id: int,
-    number: int,
-    rows: Sequence[Mapping[str, object]],
-    *,
-    once: Once[dataset_versions.Version] | None = None,
-    now: clock.Now = clock.now,
-    new_id: ids.NewId = ids.new_id,
-) -> dataset_versions.Version:
-    """Appends corrected records of a version's rejects. The columns stay: a text is read as its column's type is."""
-    replayed = dataset_versions.get(caller, dataset_id, number)
-    if len(rows) > (replayed.rejected or 0):
-        reason = f"Version {number} rejected {replayed.rejected or 0} records, not {len(rows)}."
-        raise InvalidError("rows", reason, value=len(rows), constraint=f"at most {replayed.rejected or 0} rows")
-    lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows]
-    return add(
-        caller,
-        dataset_id,
-        Import("append", drift="reject", options={"format": "ndjson"}),
-        filename=f"replay-of-version-{number}.ndjson",
-        data="\n".join([*lines, ""]).encode("utf-8", "replace"),
-        replays=number,
-        once=once,
-        now=now,
-        new_id=new_id,
-    )
 
 
 def checked_key(key: Sequence[str], *, name: str = "key") -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from fluvial import blobs, datasets, selections
+from fluvial import blobs, dataset_versions, selections
 from fluvial.caller import Caller
 from fluvial.errors import ConflictError
 
@@ -22,12 +22,14 @@ class Profile:
     columns: list[dict[str, Any]]
 
 
-def get(caller: Caller, dataset_id: int, *, columns: tuple[str, ...] | None = None) -> Profile:
-    """The profile of the data's version, or of some of its columns, in the order in which they are named.
+def get(
+    caller: Caller, dataset_id: int, *, columns: tuple[str, ...] | None = None, version: int | None = None
+) -> Profile:
+    """The profile of a version, by default the current one, or of some of its columns, in the order asked for.
 
-    ConflictError where the version has none. One read of the bucket.
+    ConflictError where the version has none, or no rows. One read of the bucket.
     """
-    dataset = datasets.ready(caller, dataset_id)
+    dataset = dataset_versions.readable(caller, dataset_id, version)
     found = blobs.find(f"{dataset.location}{PROFILE}")
     if found is None:
         raise ConflictError("This version of the data has no profile: upload the data again to get one.")

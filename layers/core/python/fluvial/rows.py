@@ -111,7 +111,7 @@ def _too_large(selection: selections.Selection, why: str) -> TooLargeError:
 
 def rejects_page(caller: Caller, dataset_id: int, *, offset: int, limit: int, version: int | None = None) -> Rows:
     """At most `limit` rejected rows with line, column, cause and raw text."""
-    dataset = dataset_versions.readable(caller, dataset_id, version)
+    dataset = dataset_versions.with_rejects(caller, dataset_id, version)
     manifest = _manifest(dataset)
     if manifest.rejects_file is None:
         return Rows([], 0, dataset.version)

@@ -10,6 +10,7 @@
     sheet       the rows of one sheet                     sheet_table, sheet_values   its columns and cells
     xml_table   XML to records                            collect   JSON, XML and workbooks to cleaned parts
     ingest    the one entry                               rows      pages of rows and of rejects
+    merge     a file into the version before              compare   how the rows of two versions differ
 
 Nothing here knows AWS or HTTP, and DuckDB is never allowed to reach the network or to load an extension.
 """

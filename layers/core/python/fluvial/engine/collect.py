@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fluvial.engine.encodings import decoded_as
 from fluvial.engine.json_table import JsonTable
 from fluvial.engine.json_text import Reader, document_records, line_records
 from fluvial.engine.limits import Limits
@@ -15,8 +16,13 @@ from fluvial.engine.sheet import SheetReader
 from fluvial.engine.sheet_table import SheetTable
 from fluvial.engine.tables import CleanPart, FixedText, LineIndex, PartWriter, Rejects
 from fluvial.engine.workbook import Sheet, Workbook
-from fluvial.engine.xml_table import RecordReader, outline
+from fluvial.engine.xml_blocks import BlockReader, UnusualError
+from fluvial.engine.xml_outline import Outline, guessed, outline
+from fluvial.engine.xml_table import LeftOut, RecordReader
 from fluvial.errors import UnreadableFileError
+
+# The outline of the first bytes, and that of the whole document where it is another one.
+MAX_GUESSES = 2
 
 
 @dataclass(frozen=True)
@@ -59,23 +65,61 @@ class Collector:
         return self._of_json(table, because, encoding)
 
     def xml(self, chunks: Callable[[], Iterator[bytes]], announced: str | None) -> Collected:
-        """An XML document, which is read twice; `announced` is the encoding of its byte order mark."""
-        known = outline(chunks(), self.options.record)
-        table = self._table()
-        reader = RecordReader(known, self.limits, self.options.null_tokens)
-        with table.writer:
-            for members, line in reader.records(chunks()):
-                table.add(members, line)
+        """An XML document, which may be read several times; `announced` is the encoding of its byte order mark.
+
+        What the caller said that it is written in holds against that mark and what the document declares.
+        """
+        codec = self.options.codec() or (announced if announced != "utf-8" else None)
+        if codec is not None:
+            bytes_of_file = chunks
+
+            def chunks() -> Iterator[bytes]:
+                return decoded_as(bytes_of_file(), codec)
+
+        encoding = "utf-8" if codec else None
+        table, known, left_out = self._rows_of_xml(chunks, encoding)
         because = list(known.because)
+        if self.options.codec():
+            because.append(f"the caller said that the encoding is {self.options.encoding}")
         if known.prefixes:
             because.append("prefixes are left out of names: " + ", ".join(sorted(known.prefixes)[:10]))
         if known.clashing:
             because.append(
                 "names that are equal without their prefix keep it: " + ", ".join(sorted(known.clashing)[:10])
             )
-        if reader.left_out:
-            because.append("elements beside the records were left out: " + ", ".join(reader.left_out))
-        return self._of_json(table, because, announced or known.encoding, {"record": known.shown})
+        if left_out.names:
+            because.append("elements beside the records were left out: " + ", ".join(left_out.names))
+        written = self.options.encoding if self.options.codec() else announced or known.encoding
+        return self._of_json(table, because, written, {"record": known.shown})
+
+    def _rows_of_xml(
+        self, chunks: Callable[[], Iterator[bytes]], encoding: str | None
+    ) -> tuple[JsonTable, Outline, LeftOut]:
+        """The rows of a document, in blocks where that goes; else element by element."""
+        asked, nulls = self.options.record, self.options.null_tokens
+        guess = guessed(chunks(), asked, encoding)
+        for _ in range(MAX_GUESSES):
+            if guess is None:
+                break
+            table = self._table()
+            try:
+                blocks = BlockReader(guess, table, nulls, asked=asked, encoding=encoding)
+                with table.writer:
+                    known = blocks.read(chunks())
+            except (UnusualError, UnreadableFileError):
+                # If the document cannot be read at all, the reading below says why and where.
+                table.discard()
+                break
+            if known.names_rows_like(guess):
+                return table, known, blocks.left_out
+            table.discard()
+            guess = known
+        known, table = outline(chunks(), asked, encoding), self._table()
+        reader = RecordReader(known, self.limits, nulls, encoding)
+        with table.writer:
+            for members, line in reader.records(chunks()):
+                table.add(members, line)
+        return table, known, reader.left_out
 
     def xlsx(self, path: Path) -> Collected:
         """One sheet of a workbook."""

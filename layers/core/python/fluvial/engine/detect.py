@@ -7,6 +7,7 @@ not fit is rejected with its line: a wrong guess shows, and changes no cell. Wha
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -137,7 +138,7 @@ def _quotings(sample: bytes, options: Options) -> list[tuple[str | None, str | N
     """Quotes with their escapes, the likelier first."""
     quotes: list[str | None] = [options.quote]
     if options.quote == "auto":
-        quotes = ['"', *(["'"] if b"'" in sample else [])]
+        quotes = ['"', *(quote for quote in ("'", "`") if quote.encode() in sample)]
     found: list[tuple[str | None, str | None]] = []
     for quote in quotes:
         if options.escape not in ("auto", "doubled"):
@@ -168,11 +169,11 @@ def _ratings(sample: bytes, options: Options, *, complete: bool) -> Iterator[Rat
                     continue
                 best = max(best, rated.score)
                 yield rated
-                if delimiter in ",;" and (spaced := _spaced(sample, rated, complete=complete)):
-                    yield spaced
+                yield from _longer(sample, rated, complete=complete)
     if best >= NEARLY_ALL:
         return
-    for delimiter in RARE_DELIMITERS:
+    symbols = [symbol for symbol in _symbols(sample) if symbol not in RARE_DELIMITERS]
+    for delimiter in (*RARE_DELIMITERS, *symbols):
         if delimiter.encode() in sample:
             for quoting in quotings:
                 rated = _rate(sample, _dialect(options, delimiter, *quoting), complete=complete)
@@ -181,28 +182,40 @@ def _ratings(sample: bytes, options: Options, *, complete: bool) -> Iterator[Rat
 
 
 def _may_be_quote(rated: Rated, options: Options) -> bool:
-    """Whether ' is a quote where that divides no better: all cells of a column but its first are in it, three at least.
+    """Whether ' or ` is a quote where that divides no better: all cells of a column but its first are in it, three at
+    least.
 
     A single cell that begins and ends with it is a cell that does.
     """
-    if rated.dialect.quote != "'" or options.quote != "auto":
+    if rated.dialect.quote in (None, '"') or options.quote != "auto":
         return True
     records = [record.cells for record in rated.records[1:] if len(record.cells) == rated.width and not record.error]
     columns = ([quoted for cells in records for cell, quoted in [cells[at]] if cell] for at in range(rated.width))
     return any(len(column) > 2 and all(column) for column in columns)
 
 
-def _spaced(sample: bytes, rated: Rated, *, complete: bool) -> Rated | None:
-    """The delimiter with a space behind it, if without exception every record is written so."""
-    delimiter = f"{rated.dialect.delimiter} "
-    mark = str(rated.dialect.delimiter).encode()
-    if rated.width == 1 or len(rated.records) < 2 or sample.count(mark) > 1.5 * sample.count(delimiter.encode()):
-        return None
-    spaced = _rate(sample, replace(rated.dialect, delimiter=delimiter), complete=complete)
-    begins = sum(cell.startswith(b" ") for record in spaced.records for cell, quoted in record.cells if not quoted)
-    if spaced.fit < 1 or spaced.width == 1 or begins:
-        return None
-    return replace(spaced, score=spaced.score + 0.01)
+def _longer(sample: bytes, rated: Rated, *, complete: bool) -> Iterator[Rated]:
+    """The delimiter written twice, or with spaces, where without exception every record is written so."""
+    mark = str(rated.dialect.delimiter)
+    if rated.width == 1 or len(rated.records) < 2:
+        return
+    for delimiter in (f"{mark} ", f" {mark} ", mark * 2):
+        if mark == "\t" and " " in delimiter:
+            continue
+        # Within quotes, there may be others.
+        if sample.count(mark.encode()) > 1.5 * len(delimiter.strip(" ")) * sample.count(delimiter.encode()):
+            continue
+        longer = _rate(sample, replace(rated.dialect, delimiter=delimiter), complete=complete)
+        bare = [cell for record in longer.records for cell, quoted in record.cells if not quoted]
+        left = any(cell[:1] in (b" ", mark.encode()) or cell.endswith(mark.encode()) for cell in bare if cell)
+        if longer.fit == 1 and longer.width > 1 and not left:
+            yield replace(longer, score=max(longer.score, rated.score) + 0.01)
+
+
+def _symbols(sample: bytes) -> list[str]:
+    """The symbols beyond ASCII on the first line, other than quotes, dashes and currencies."""
+    line = next((one for one in sample[:SAMPLE_BYTES].splitlines() if one.strip()), b"").decode("utf-8", "ignore")
+    return sorted({one for one in line if ord(one) > 127 and unicodedata.category(one) in ("So", "Sm", "Po")})
 
 
 def _is_sure(rated: Rated) -> bool:
@@ -215,7 +228,7 @@ def _is_sure(rated: Rated) -> bool:
     fit = len(records) / (len(fits) - fits.index(True))
     if fit < NEARLY_ALL:
         return False
-    if rated.dialect.delimiter not in COMMON_IN_TEXT:
+    if rated.dialect.delimiter not in COMMON_IN_TEXT and rated.dialect.delimiter in RARE_DELIMITERS:
         return True
     rows = [_texts(record) for record in records[:CLEAN_RECORDS]]
     delimiter = str(rated.dialect.delimiter)

@@ -30,6 +30,18 @@ LEGACY_LINES_PER_UTF8_LINE = 20
 MEMORY_KB_PER_COLUMN = 320
 
 
+_ReadAs = tuple[str, str | None, dict[str, object] | None, list[str], list[str]]
+"""Format, encoding, dialect, why it was read so, and the names of the columns."""
+
+
+class AllRejectedError(UnreadableFileError):
+    """A file of which no record can be loaded. `manifest` is of a version without rows; the rejects lie beside it."""
+
+    def __init__(self, reason: str, manifest: Manifest, *, value: object) -> None:
+        super().__init__(reason, value=value)
+        self.manifest = manifest
+
+
 def ingest(
     source: Path,
     out: Path,
@@ -50,8 +62,9 @@ def ingest(
     ask for what the file does not have. `memory_limit_mb` bounds DuckDB, except that very wide files get 320 KB per
     column. `progress` is called with the bytes of the source read so far. Raises UnreadableFileError, with a sentence
     for its owner, where no table can be made of the file; AccountingError if rows do not add up. Writes under `out`
-    only, and nothing is left there after an error; temporary files go to a directory in it that is removed. `on_lines`
-    is given what tells on which line the nth loaded row, from 1, began: None where that is not known.
+    only, and nothing is left there after an error, but for the rejects where all records are (AllRejectedError);
+    temporary files go to a directory in it that is removed. `on_lines` is given what tells on which line the nth loaded
+    row, from 1, began: None where that is not known.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fluvial-", dir=out) as temp:
@@ -59,6 +72,9 @@ def ingest(
         job.options = options or Options()
         try:
             manifest = job.run(format)
+        except AllRejectedError:
+            job.discard(rejects=False)
+            raise
         except BaseException:
             job.discard()
             raise
@@ -107,12 +123,12 @@ class _Job:
             return self._delimited(head, found, because)
         return self._collected(head, found, because)
 
-    def discard(self) -> None:
-        """Leave nothing behind."""
+    def discard(self, *, rejects: bool = True) -> None:
+        """Leave nothing behind, or just the rejects."""
         if self.loader is not None:
             self.loader.close()
         self.rejects.close()
-        for path in [*self.out.glob("part-*.parquet"), self.out / REJECTS_FILE]:
+        for path in [*self.out.glob("part-*.parquet"), *([self.out / REJECTS_FILE] if rejects else [])]:
             path.unlink(missing_ok=True)
 
     def _open_loader(self, width: int) -> Loader:
@@ -188,15 +204,19 @@ class _Job:
         with reader.writer:
             reader.read(self._text(encoding, mark_bytes))
         names, notes = reader.names()
-        self._require_rows(reader.source_rows, header=detected.header and reader.header is not None)
-        layout = detected.layout
+        because = [*because, *detected.because, *reader.notes()]
+        encoding = self.options.encoding if self.options.codec() else encoding
+        dialect = detected.dialect.described(
+            header=detected.layout.header, line_ending=reader.line_ending(), skip_lines=detected.layout.skip_lines
+        )
+        self._require_rows(
+            reader.source_rows,
+            header=detected.header and reader.header is not None,
+            read_as=(found, encoding, dialect, because, names),
+        )
         manifest = self._manifest(
-            found, self.options.encoding if self.options.codec() else encoding,
-            [*because, *detected.because, *reader.notes()], names, reader.null_tokens.noted(notes), reader.source_rows,
-            reader.lines, fixed={},
-            dialect=detected.dialect.described(
-                header=layout.header, line_ending=reader.line_ending(), skip_lines=layout.skip_lines
-            ),
+            found, encoding, because, names, reader.null_tokens.noted(notes), reader.source_rows, reader.lines,
+            fixed={}, dialect=dialect,
         )  # fmt: skip
         return replace(manifest, alternatives=detected.alternatives)
 
@@ -218,8 +238,11 @@ class _Job:
             announced, mark_bytes = mark(head)
             encoding = announced or "utf-8"
             got = collector.json(self._text(encoding, mark_bytes), encoding, lines=found == "ndjson")
-        self._require_rows(got.source_rows, header=got.header)
         names, notes = column_names(got.names)
+        because = [*because, *got.because]
+        self._require_rows(
+            got.source_rows, header=got.header, read_as=(found, got.encoding, got.dialect, because, names)
+        )
         if not names:
             raise UnreadableFileError("The records have no columns: every one of them is empty.", value=self.filename)
         loader = self._open_loader(len(names))
@@ -227,7 +250,7 @@ class _Job:
         for part in got.parts:
             loader.add(part)
         return self._manifest(
-            found, got.encoding, [*because, *got.because], names, notes, got.source_rows, got.lines,
+            found, got.encoding, because, names, notes, got.source_rows, got.lines,
             dialect=got.dialect, fixed=got.fixed,
         )  # fmt: skip
 
@@ -266,14 +289,18 @@ class _Job:
                 constraint=f"at most {self.limits.columns} columns",
             )
 
-    def _require_rows(self, source_rows: int, *, header: bool) -> None:
+    def _require_rows(self, source_rows: int, *, header: bool, read_as: _ReadAs | None = None) -> None:
+        """Refuses a file without a record that can be loaded; `read_as` is for the manifest beside its rejects."""
         if source_rows == 0:
             raise UnreadableFileError(
                 "The file has a header but no rows." if header else "The file has no rows.", value=self.filename
             )
-        if source_rows == self.rejects.count:
-            raise UnreadableFileError(
+        if read_as is not None and source_rows == self.rejects.count:
+            found, encoding, dialect, because, names = read_as
+            columns = [Column(name, "text", "no record could be loaded") for name in names]
+            raise AllRejectedError(
                 f"None of the {source_rows} records of the file can be loaded: {self.rejects.first}.",
+                self._summed(found, encoding, dialect, because, columns, [], source_rows),
                 value=self.filename,
             )
 
@@ -295,7 +322,7 @@ class _Job:
         decisions, parts = self.loader.finish()
         if self.gate is not None:
             merged(self.rejects, self.gate.rejects)
-            self._require_rows(source_rows, header=True)
+            self._require_rows(source_rows, header=True, read_as=(format_, encoding, dialect, because, names))
         where, columns = self.gate or lines, []
         self.lines = where
         for at, (name, decision) in enumerate(zip(names, decisions[: self.loader.columns], strict=False)):

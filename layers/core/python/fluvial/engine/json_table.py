@@ -7,7 +7,8 @@ values of several kinds becomes JSON text as a whole, so that 12 and "12" stay a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ _MIXED = "mixed"
 _PLAIN = ("string", "text")
 # Objects that lie deeper stay JSON.
 MAX_FLATTENED = 32
+# Stands for a text that is empty, in rows where "" is null. No text of XML has it.
+EMPTY = "\0"
+_TO_BE_QUOTED = re.compile('[",\r\n]')
 
 
 @dataclass
@@ -56,6 +60,8 @@ class JsonTable:
         self.source_rows = self.rows = 0
         self.arrays: bool | None = None
         self.header = False
+        # Grows with every change of the columns: one more, or another kind.
+        self.changes = 0
         self._places: dict[str, int] = {}
         self._kinds: list[_Kind] = []
 
@@ -84,10 +90,43 @@ class JsonTable:
                 return
         self.rejects.add(line, None, cause, compact(value))
 
+    @property
+    def width(self) -> int:
+        return len(self._places)
+
+    def column(self, name: str) -> tuple[int | None, str]:
+        """The place of a column, None if there is none yet, and the kind of its values so far."""
+        place = self._places.get(name)
+        return place, "" if place is None else self._kinds[place].now
+
+    def add_texts(self, rows: Sequence[list[str]], lines: Sequence[int]) -> None:
+        """Load records of text, each with a cell for every column there is; "" is null, and EMPTY the empty text.
+
+        The columns are of the kind text, except for those whose cells here are all null.
+        """
+        start = 0
+        while start < len(rows):
+            if self.writer.room == self.limits.part_rows:
+                self.writer.width = self.width
+            some = rows[start : start + self.writer.room]
+            for row, line in enumerate(lines[start : start + len(some)], self.rows + 1):
+                self.lines.note(row, line)
+            self.rows += len(some)
+            self.source_rows += len(some)
+            self.writer.write(_joined(some), len(some))
+            start += len(some)
+
     def refuse(self, line: int, column: int | None, cause: str, raw: str | bytes) -> None:
         """Reject a record that could not even be decoded."""
         self.source_rows += 1
         self.rejects.add(line, column, cause, raw)
+
+    def discard(self) -> None:
+        """Forget all records, as if none had been read."""
+        self.rejects.clear()
+        for part in self.parts:
+            part.path.unlink(missing_ok=True)
+        self.parts.clear()
 
     def names(self) -> list[str]:
         return list(self._places)
@@ -132,6 +171,7 @@ class JsonTable:
         place = self._places.get(name)
         if place is None:
             place = self._places[name] = len(self._places)
+            self.changes += 1
             self._kinds.append(_Kind())
             if place >= self.limits.columns:
                 raise UnreadableFileError(
@@ -192,13 +232,28 @@ class JsonTable:
             own = kind_of(value)
             if own and not kind.first:
                 kind.first = own
+                self.changes += 1
             elif own and own != kind.first and kind.mixed_from is None:
+                self.changes += 1
                 kind.mixed_from, kind.other, kind.value = self.rows, own, compact(value)
         if self.writer.room == self.limits.part_rows:
             self.writer.width = len(self._places)
         self.rows += 1
         # A record of one empty cell would be a blank line, which means the same: one null.
         self.writer.write(b",".join(encoded) + b"\n", 1)
+
+
+def _joined(rows: Sequence[list[str]]) -> bytes:
+    """Rows of text as lines of a cleaned part."""
+    text = "\n".join([",".join(row) for row in rows])
+    commas, ends = len(rows) * (len(rows[0]) - 1), len(rows) - 1
+    if '"' in text or "\r" in text or text.count("\n") != ends or text.count(",") != commas:
+        text = "\n".join([",".join([_quoted(cell) for cell in row]) for row in rows])
+    return (text.replace(EMPTY, '""') + "\n").encode()
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _TO_BE_QUOTED.search(cell) else cell
 
 
 def flattened(members: Members, prefix: str = "", depth: int = 0) -> Members:

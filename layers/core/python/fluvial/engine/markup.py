@@ -22,9 +22,10 @@ class Markup:
     Its user sets the handlers of `parser`, and calls `opened` with the depth for each element that it goes into.
     """
 
-    def __init__(self, what: str, *, doctype: bool) -> None:
+    def __init__(self, what: str, *, doctype: bool, encoding: str | None = None) -> None:
+        """`encoding` holds whatever the document declares."""
         self.what = what
-        self.parser = expat.ParserCreate()
+        self.parser = expat.ParserCreate(encoding)
         self.parser.buffer_text = True
         self.parser.specified_attributes = True
         self.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)

@@ -246,12 +246,16 @@ class RecordReader:
             if count == self.width - 1:
                 self._count(1, self._line + offset)
                 yield line
-            elif line:
+            elif not self._is_blank(line):
                 self.source_rows += 1
                 raw = line.replace(self.delimiter, self._foreign) if self._foreign else line
                 self._reject_ragged(self._line + offset, count + 1, raw)
             else:
                 self.blank_lines += 1
+
+    def _is_blank(self, line: bytes) -> bool:
+        """Whether a line of a table with several columns has nothing but spaces, where these do not divide it."""
+        return not line or (self._grammar.delimiter != b" " and not line.strip(b" "))
 
     def _count(self, rows: int, line: int | None) -> None:
         """Account for rows about to be loaded, the first of which starts on `line`."""
@@ -313,7 +317,7 @@ class RecordReader:
         if record.comment:
             self.comment_lines += 1
             return
-        if not raw and self.width > 1:
+        if self.width > 1 and self._is_blank(raw):
             self.blank_lines += 1
             return
         fits = len(record.cells) == self.width or self._layout.fit_header

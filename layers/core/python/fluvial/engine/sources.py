@@ -40,6 +40,8 @@ _OTHER_KINDS = (
     (b"%PDF", "is a PDF document, not a table; export the table as CSV"),
     (b"SQLite format 3", "is an SQLite database, which is not read; export the table as CSV"),
 )
+# So many control characters may also be in the cells of a table that is small.
+FEW_CONTROLS = 8
 _MARKUP = re.compile(rb"\s*<(\?xml|!doctype|html|[a-z_][\w:.-]*[\s/>])", re.IGNORECASE)
 
 
@@ -253,7 +255,7 @@ def _refuse_binary(head: bytes, filename: str) -> None:
         raise UnreadableFileError(
             "The file looks like UTF-16 without a byte order mark; save it as UTF-8.", value=filename
         )
-    if controls > 1 and controls * 50 > len(sample):
+    if controls > FEW_CONTROLS and controls * 50 > len(sample):
         raise UnreadableFileError("The file is binary, not a table in text form; export it as CSV.", value=filename)
 
 

@@ -127,6 +127,12 @@ class Rejects:
             self._file.close()
             self._file = None
 
+    def clear(self) -> None:
+        """Forget what was rejected."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self.count, self.first = 0, ""
+
 
 class LineIndex:
     """Physical lines of loaded rows: `line = row + shift`, with the shift kept wherever it changes."""

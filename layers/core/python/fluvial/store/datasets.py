@@ -170,6 +170,8 @@ def create_upload(upload: datasets.Upload, guard: table.Action | None) -> None:
             "ends": upload.expires,
             "name": upload.name,
             "format": upload.format,
+            "multipart": upload.multipart,
+            "part_size": upload.part_size,
             "expires": upload.expires // clock.SECOND + UPLOAD_KEPT_SECONDS,
         },
     )
@@ -191,6 +193,8 @@ def get_upload(account_id: int, upload_id: int) -> datasets.Upload | None:
         expires=item["ends"],
         name=item.get("name"),
         format=item.get("format"),
+        multipart=item.get("multipart"),
+        part_size=item.get("part_size"),
     )
 
 

@@ -14,6 +14,7 @@ a#<account>#sections         sections of pages by id
 a#<account>#analyses         analyses by id
 a#<account>#p#<project>#analyses   one entry per analysis of the project, by creation
 a#<account>#d#<dataset>#exports   exports of a dataset by id
+a#<account>#d#<dataset>#comparisons   comparisons of two of its versions by id
 a#<account>#uploads          upload sessions by id
 a#<account>#jobs             jobs by id
 a#<account>#keys             API keys by id (never the key itself)
@@ -61,6 +62,10 @@ def project_data(account_id: int, project_id: int) -> str:
 
 def exports(account_id: int, dataset_id: int) -> str:
     return f"a#{number(account_id)}#d#{number(dataset_id)}#exports"
+
+
+def comparisons(account_id: int, dataset_id: int) -> str:
+    return f"a#{number(account_id)}#d#{number(dataset_id)}#comparisons"
 
 
 def dataset_versions(account_id: int, dataset_id: int) -> str:
