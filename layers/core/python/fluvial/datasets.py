@@ -196,7 +196,7 @@ def complete_upload(
     """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset."""
     upload = store.get_upload(caller.account, upload_id)
     if upload is None:
-        return _completed(caller, upload_id)
+        return _completed(caller, upload_id, once)
     if not caller.reaches(upload.project):
         raise NotFoundError("upload", upload_id)
     if upload.expires <= now():
@@ -223,7 +223,7 @@ def complete_upload(
     )
     if not _record(dataset, upload, once):
         # Another call completed the upload meanwhile.
-        return _completed(caller, upload.id)
+        return _completed(caller, upload.id, once)
     return dataset
 
 
@@ -320,8 +320,13 @@ def fail(job: jobs.Job, dataset: Dataset, reason: str, *, now: clock.Now = clock
     return store.end_ingest(job, failed, event, now=moment)
 
 
-def _completed(caller: Caller, upload_id: int) -> Dataset:
-    """The dataset that an upload became; NotFoundError for an upload that never was, or whose dataset is gone."""
+def _completed(caller: Caller, upload_id: int, once: Once[Dataset] | None) -> Dataset:
+    """The dataset that an upload became; NotFoundError for an upload that never was, or whose dataset is gone.
+
+    GuardError if it was this very request that completed it: its answer is the one it had then.
+    """
+    if once is not None and once.find() is not None:
+        raise GuardError
     try:
         return get(caller, upload_id)
     except NotFoundError as error:
