@@ -62,9 +62,12 @@ bench: .venv/stamp-test ## Run every benchmark, or one: BENCH=ingest ARGS='--row
 		echo "== $$bench"; .venv/bin/python "$$bench" $(ARGS) || exit 1; \
 	done
 
-.PHONY: openapi
+.PHONY: openapi costs
 openapi: .venv/stamp-local ## Write the OpenAPI documents anew, or one: API=reference
 	@PYTHONPATH=functions:layers/core/python AWS_DEFAULT_REGION=us-east-1 .venv/bin/python -m local.openapi $(API)
+
+costs: .venv/stamp-test ## Count the AWS calls of every route, and write them into docs/operations.md
+	@PYTHONPATH=functions:layers/core/python .venv/bin/python -m tests.costs >/dev/null
 
 # ---------------------------------------------------------------- AWS
 

@@ -1,19 +1,24 @@
-"""The calls to AWS that each route makes, counted on moto. docs/operations.md states them; a test compares.
+"""The calls to AWS that each route makes, and the units they take, counted on moto; docs/operations.md states them.
 
-Another API is another function in MEASURES, and another heading with a table in docs/operations.md.
+Another API is another function in MEASURES, and another heading with a table in docs/operations.md. `make costs` writes
+the tables' rows; a test compares.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from codefluss import components, pages, preview, sections
 from codefluss import documentation as codefluss_documentation
 from codefluss import projects as codefluss_projects
 from codefluss import versions as codefluss_versions
-from fluvial import datasets, ids
+from fluvial import config, datasets, ids
 from fluvial import exports as core_exports
 from fluvial import projects as core_projects
 from fluvial import webhooks as core_webhooks
@@ -38,28 +43,46 @@ from reference import (
     versions,
     webhooks,
 )
-from tests import factories
+from tests import capacity, factories, in_moto, template
 from tests.contract.client import multipart
 from tests.factories import request
 from tests.workers.pipeline import Pipeline
 
-Measured = dict[str, list[str]]
-
 SERVICES = ("dynamodb", "s3", "sqs", "events")
+OPERATIONS = template.ROOT / "docs/operations.md"
+HEAD = "| Route | AWS calls | Read units | Write units |\n|---|---|---|---|\n"
 CSV = b"a,b\n1,2\n"
 
 
+@dataclass(slots=True)
+class Cost:
+    """AWS calls by name, a transaction with the number of its actions; DynamoDB's read and write units."""
+
+    calls: list[str] = field(default_factory=list)
+    reads: float = 0
+    writes: int = 0
+
+
+Measured = dict[str, Cost]
+
+
 @contextmanager
-def counted(calls: list[str]) -> Iterator[None]:
-    """Appends the name of every AWS call meanwhile; a transaction names its actions, a batch its keys."""
+def counted(cost: Cost) -> Iterator[None]:
+    """Adds every AWS call meanwhile."""
     originals = {}
     for service in SERVICES:
         made = client(service)
         originals[service] = made._make_api_call
 
         def count(operation: str, arguments: dict[str, Any], make: Any = made._make_api_call) -> Any:
-            calls.append(_name(operation, arguments))
-            return make(operation, arguments)
+            cost.calls.append(_name(operation, arguments))
+            keys = capacity.written(operation, arguments)
+            before = _items(make, keys)
+            answer = make(operation, arguments)
+            for (_, times), was, now in zip(keys, before, _items(make, keys), strict=True):
+                cost.writes += capacity.write_units(was, now, times, template.indexes())
+            cost.reads += capacity.read_units(operation, arguments, answer)
+            return answer
 
         made._make_api_call = count
     try:
@@ -67,6 +90,11 @@ def counted(calls: list[str]) -> Iterator[None]:
     finally:
         for service, original in originals.items():
             client(service)._make_api_call = original
+
+
+def _items(make: Any, keys: list[tuple[capacity.Item, int]]) -> list[capacity.Item]:
+    table = config.settings().need("table")
+    return [make("GetItem", {"TableName": table, "Key": key}).get("Item", {}) for key, _ in keys]
 
 
 class Meter:
@@ -78,18 +106,18 @@ class Meter:
 
     def call(self, handler: Callable[..., Any], method: str, resource: str, **arguments: Any) -> dict[str, Any]:
         """The answer's body."""
-        calls: list[str] = []
-        with counted(calls):
+        cost = Cost()
+        with counted(cost):
             found, answered = factories.answer(handler, request(method, resource, caller=self.caller, **arguments))
         assert found < 300, (method, resource, answered)
-        self.measured[f"{method} {resource}"] = calls
+        self.measured[f"{method} {resource}"] = cost
         body: dict[str, Any] = answered
         return body
 
     def documentation(self, handler: Callable[..., Any]) -> None:
         """The routes of an API's documentation group: open to all, and the page is no JSON."""
         for resource, path in {"/openapi.json": None, "/docs": None, "/docs/{file}": {"file": "start.js"}}.items():
-            with counted(self.measured.setdefault(f"GET {resource}", [])):
+            with counted(self.measured.setdefault(f"GET {resource}", Cost())):
                 assert handler(request("GET", resource, path=path), factories.CONTEXT)["statusCode"] == 200
 
 
@@ -274,7 +302,7 @@ def of_codefluss(resources: dict[str, str]) -> Measured:
 
     of_link = {"token": link.split("/")[-2], "path": "index.html"}
     for resource, expected in (("/preview/{token}", 302), ("/preview/{token}/{path+}", 200)):
-        with counted(meter.measured.setdefault(f"GET {resource}", [])):
+        with counted(meter.measured.setdefault(f"GET {resource}", Cost())):
             opened = preview.handler(request("GET", resource, path=of_link), factories.CONTEXT)
         assert opened["statusCode"] == expected
 
@@ -291,6 +319,25 @@ MEASURES: dict[str, Callable[[dict[str, str]], Measured]] = {
     "fluxjiva": of_fluxjiva,
     "codefluss": of_codefluss,
 }
+
+
+def write() -> None:
+    """Writes the rows of every table in docs/operations.md."""
+    with in_moto.stack(json.dumps(template.data_plane())) as (resources, settings):
+        os.environ |= in_moto.ENVIRONMENT | settings
+        config.settings.cache_clear()
+        measured = measure(resources)
+    text = OPERATIONS.read_text()
+    for api, routes in template.routes().items():
+        table = re.compile(rf"(^### {api.capitalize()}\n\n)(?:^\|.*\n)+", re.MULTILINE)
+        rows = HEAD + "".join(_row(route, measured[api][route]) for route in routes)
+        text = table.sub(lambda found, rows=rows: found[1] + rows, text)
+    OPERATIONS.write_text(text)
+
+
+def _row(route: str, cost: Cost) -> str:
+    calls = " + ".join(f"`{name}`" for name in cost.calls) or "none"
+    return f"| `{route}` | {calls} | {cost.reads:g} | {cost.writes} |\n"
 
 
 def _name(operation: str, arguments: dict[str, Any]) -> str:
@@ -335,3 +382,7 @@ def _form(**fields: str) -> dict[str, Any]:
     """The arguments of a request whose body is a form with these fields and a file."""
     body, content_type = multipart(CSV, fields)
     return {"raw": body.decode(), "headers": {"Content-Type": content_type}}
+
+
+if __name__ == "__main__":
+    write()

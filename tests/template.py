@@ -53,6 +53,24 @@ def expanded() -> dict[str, Any]:
     return result
 
 
+def indexes() -> list[tuple[str, str]]:
+    """The two key attributes of each of the table's indexes."""
+    table = written()["Resources"]["Table"]["Properties"]
+    schemas = [index["KeySchema"] for index in table["GlobalSecondaryIndexes"]]
+    return [(partition["AttributeName"], sort["AttributeName"]) for partition, sort in schemas]
+
+
+def routes() -> dict[str, list[str]]:
+    """Method and path of each route by API, in the template's order."""
+    found: dict[str, list[str]] = {}
+    for properties in functions().values():
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "Api":
+                route = f"{event['Properties']['Method']} {event['Properties']['Path']}"
+                found.setdefault(properties["Handler"].split(".")[0], []).append(route)
+    return found
+
+
 def data_plane() -> dict[str, Any]:
     """Table, bucket, bus, rules and queues."""
     source = copy.deepcopy(expanded())

@@ -136,7 +136,8 @@ class _Operation:
         needed = "Open to all: no key is needed." if scope is None else f"The key needs the scope `{scope}`."
         return {
             "operationId": self.name,
-            "summary": " ".join(said[0].split()).removesuffix("."),
+            # Plain text in OpenAPI; only descriptions are Markdown.
+            "summary": " ".join(said[0].split()).removesuffix(".").replace("`", ""),
             "description": "\n\n".join([*said[1:], needed]),
             "x-scope": scope,
             **({"security": []} if scope is None else {}),

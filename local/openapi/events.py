@@ -41,7 +41,7 @@ def webhooks() -> dict[str, Any]:
         type: {
             "post": {
                 "operationId": f"on_{type.replace('.', '_')}",
-                "summary": "Sent to the `url` of an endpoint",
+                "summary": "Sent to the url of an endpoint",
                 "security": [],
                 "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in HEADERS],
                 "requestBody": {"required": True, "content": body},

@@ -184,7 +184,13 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
 # ---------------------------------------------------------------- requests
 
 
-def send(operation: Operation, caller: Caller, kinds: Kinds, instead: dict[Place, str] | None = None) -> dict[str, Any]:
+def send(
+    operation: Operation,
+    caller: Caller,
+    kinds: Kinds,
+    instead: dict[Place, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """What the operation's function answers, with these ids in their places, but for those that are given."""
     case, instead = CASES[operation.api][operation.name], instead or {}
 
@@ -202,13 +208,15 @@ def send(operation: Operation, caller: Caller, kinds: Kinds, instead: dict[Place
 
     in_path = {place.name: f"<{place.prefix}>" for place in operation.places if place.where == PATH and place.prefix}
     arguments: dict[str, Any] = {
+        "headers": dict(headers or {}),
         "path": filled(in_path | case.get("path", {}), PATH) or None,
         "query": filled(case["query"], QUERY) if "query" in case else None,
         "body": filled(case.get("body"), BODY),
     }
     if "form" in case:
         body, content_type = multipart(FILE, filled(case["form"], BODY))
-        arguments |= {"raw": base64.b64encode(body).decode(), "base64": True, "headers": {"Content-Type": content_type}}
+        arguments |= {"raw": base64.b64encode(body).decode(), "base64": True}
+        arguments["headers"] |= {"Content-Type": content_type}
     handler, resource = handlers()[operation.api, operation.method, operation.path]
     event = factories.request(
         operation.method, resource, caller=None if operation.scope is None else caller, **arguments

@@ -14,7 +14,7 @@ from fluvial.caller import Caller
 from fluvial.store import table
 from reference.keys import handler
 from tests import factories
-from tests.costs import counted
+from tests.costs import Cost, counted
 from tests.factories import answer, request
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:api/v1/GET/projects"
@@ -221,12 +221,12 @@ def test_a_use_is_written_at_most_once_a_minute_by_however_many_processes(
 
 def test_one_process_asks_the_table_once_a_minute(caller: Caller, time: Clock) -> None:
     key = create(caller)
-    calls: list[str] = []
-    with counted(calls):
+    cost = Cost()
+    with counted(cost):
         for seconds in (0, 1, 59, 60):
             time.now = NOW + seconds * 1000
             assert opens(key["key"])
-    assert calls == ["GetItem", "UpdateItem", "GetItem", "GetItem", "GetItem", "UpdateItem"]
+    assert cost.calls == ["GetItem", "UpdateItem", "GetItem", "GetItem", "GetItem", "UpdateItem"]
 
 
 def test_a_request_is_let_in_although_its_use_cannot_be_noted(

@@ -17,7 +17,7 @@ from fluvial.store.attributes import item_from_wire
 from fluvial.store.keys import key_secret
 from reference.users import handler
 from tests import factories
-from tests.costs import counted
+from tests.costs import Cost, counted
 from tests.factories import answer, request
 
 
@@ -322,11 +322,11 @@ def test_a_user_with_as_many_keys_as_can_be_is_changed_and_removed_in_one_transa
         keys.create(caller, name=f"Key {number}", user_id=user.id)
     with pytest.raises(ConflictError, match="at most 40 keys"):
         keys.create(caller, name="One more", user_id=user.id)
-    calls: list[str] = []
-    with counted(calls):
+    cost = Cost()
+    with counted(cost):
         assert set_role(caller, user.id, "viewer")[0] == 200
         assert remove(caller, user.id)[0] == 200
-    assert [call for call in calls if call.startswith("Transact")] == [
+    assert [call for call in cost.calls if call.startswith("Transact")] == [
         f"TransactWriteItems({1 + keys.MAX_LIVE_KEYS})",
         f"TransactWriteItems({3 + 2 * keys.MAX_LIVE_KEYS})",
     ]

@@ -348,15 +348,6 @@ def test_an_analysis_is_run_once_at_a_time(caller: Caller, made: analyses.Analys
         analyses.run(caller, made.id)
 
 
-def test_a_run_that_is_asked_for_twice_under_one_key_is_one_run(caller: Caller, made: analyses.Analysis) -> None:
-    first, second = only_once(caller), only_once(caller)
-    analyses.run(caller, made.id, once=first)
-    with pytest.raises(GuardError):
-        analyses.run(caller, made.id, once=second)
-    assert json.loads(second.find().body)["status"] == "queued"  # type: ignore[union-attr]
-    assert len([item for item in table.query(keys.listed(caller.account, "jobs")) if item["kind"] == "analysis"]) == 1
-
-
 def test_a_creation_that_is_asked_for_twice_under_one_key_is_one_analysis(
     caller: Caller, dataset: datasets.Dataset
 ) -> None:

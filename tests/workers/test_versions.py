@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from fluvial import blobs, clock, dataset_versions, datasets, idempotency, imports, jobs, projects, rows
+from fluvial import blobs, clock, dataset_versions, datasets, imports, jobs, projects, rows
 from fluvial.caller import Caller
 from fluvial.dataset_versions import Version
 from fluvial.errors import ConflictError, InvalidError, NotFoundError
 from fluvial.imports import Import
 from fluvial.store import keys, table
-from fluvial.store.table import GuardError
 from tests import factories
 from tests.workers.pipeline import Pipeline, own_client
 
@@ -164,10 +163,7 @@ def test_undo_moves_the_pointer_and_so_does_the_way_back(
 
 
 def test_a_dataset_takes_one_import_at_a_time(caller: Caller, pipeline: Pipeline, dataset: datasets.Dataset) -> None:
-    def once() -> idempotency.Once[Version]:
-        return idempotency.Once(caller.account, "r", "k", "f", 201, lambda made: json.dumps({"n": made.number}))
-
-    first = start(caller, dataset, b"id,n\n3,30\n", "append", once=once())
+    first = start(caller, dataset, b"id,n\n3,30\n", "append")
     for act in (
         lambda: start(caller, dataset, CSV, "append"),
         lambda: dataset_versions.point(caller, dataset.id, 1),
@@ -175,8 +171,6 @@ def test_a_dataset_takes_one_import_at_a_time(caller: Caller, pipeline: Pipeline
     ):
         with pytest.raises(ConflictError, match="The data is being imported"):
             act()
-    with pytest.raises(GuardError):
-        start(caller, dataset, b"id,n\n3,30\n", "append", once=once())
     assert ended(caller, pipeline, first).status == "ready"
     assert start(caller, dataset, b"id,n\n4,40\n", "append").number == 3
 

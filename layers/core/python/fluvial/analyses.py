@@ -23,7 +23,6 @@ from fluvial.idempotency import Once, guard
 from fluvial.paging import Order, Slice
 from fluvial.store import analyses as store
 from fluvial.store import jobs as stored_jobs
-from fluvial.store.table import GuardError
 from fluvial.text import checked_line, checked_text
 
 MAX_NAME_LENGTH = 200
@@ -262,9 +261,6 @@ def run(
     for _ in range(UPDATE_ATTEMPTS):
         analysis = get(caller, analysis_id)
         if analysis.status in UNDER_WAY:
-            if once is not None and once.find() is not None:
-                # The run that is under way is this very request's, which came twice at once.
-                raise GuardError
             raise ConflictError("The analysis is being run already: wait until that run has ended.")
         moment = max(now(), analysis.updated)
         queued = replace(

@@ -25,7 +25,6 @@ from fluvial.errors import ConflictError, NotFoundError
 from fluvial.idempotency import Once, guard
 from fluvial.paging import Slice
 from fluvial.store import dataset_versions as store
-from fluvial.store.table import GuardError
 
 CREATE = "create"
 
@@ -179,7 +178,7 @@ def point(
     """
     for _ in attempts(f"dataset {dataset_id}"):
         dataset = datasets.ready(caller, dataset_id)
-        refuse_importing(dataset, once)
+        refuse_importing(dataset)
         wanted = _before(dataset) if number is None else number
         version = of(dataset, wanted)
         if version.status != "ready":
@@ -195,14 +194,10 @@ def point(
     raise AssertionError("unreachable: attempts end with an error")
 
 
-def refuse_importing(dataset: datasets.Dataset, once: Once[Any] | None) -> None:
-    """ConflictError while an import is under way; GuardError where it is that of this very request."""
-    if dataset.importing is None:
-        return
-    if once is not None and once.find() is not None:
-        # The import that is under way is this very request's, which came twice at once.
-        raise GuardError
-    raise ConflictError("The data is being imported: wait until that import has ended.")
+def refuse_importing(dataset: datasets.Dataset) -> None:
+    """ConflictError while an import is under way."""
+    if dataset.importing is not None:
+        raise ConflictError("The data is being imported: wait until that import has ended.")
 
 
 def finish(

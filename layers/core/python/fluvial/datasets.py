@@ -248,7 +248,7 @@ def complete_upload(
     try:
         upload = arrived(caller, upload_id, now=now)
     except NotFoundError:
-        return _completed(caller, upload_id)
+        return _completed(caller, upload_id, once)
     moment = now()
     dataset = Dataset(
         id=upload.id,
@@ -265,7 +265,7 @@ def complete_upload(
     )
     if not _record(dataset, caller.user, upload, once):
         # Another call completed the upload meanwhile.
-        return _completed(caller, upload.id)
+        return _completed(caller, upload.id, once)
     return dataset
 
 
@@ -356,8 +356,13 @@ def remove(dataset: Dataset, *, now: clock.Now = clock.now) -> None:
     store.delete(dataset, event)
 
 
-def _completed(caller: Caller, upload_id: int) -> Dataset:
-    """The dataset that an upload became; NotFoundError for an upload that never was, or whose dataset is gone."""
+def _completed(caller: Caller, upload_id: int, once: Once[Dataset] | None) -> Dataset:
+    """The dataset that an upload became; NotFoundError for an upload that never was, or whose dataset is gone.
+
+    GuardError if it was this very request that completed it: its answer is the one it had then.
+    """
+    if once is not None and once.find() is not None:
+        raise GuardError
     try:
         return get(caller, upload_id)
     except NotFoundError as error:

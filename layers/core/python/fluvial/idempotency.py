@@ -6,6 +6,7 @@ without the other, nothing to clean up after a death, and no state "in flight" t
     first call     read: no record -- effect + record --> answer
     retry later    read: record ------------------------> the first answer again
     two at once    read: no record -- effect + record --> refused, the record is there -- read --> the first answer
+                   read: no record -- the effect is in the way: a slug that is taken -- read --> the first answer
 
 A failure leaves no record, for nothing happened. Records are the account's own, by route and key, for 24 hours.
 """

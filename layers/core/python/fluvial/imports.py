@@ -60,7 +60,7 @@ def add(
         reason = f"A file in a request must have at most {limit} bytes, not {len(data)}."
         raise TooLargeError(reason, field="file", limit_bytes=limit)
     datasets.check_file(filename, len(data))
-    dataset = _open(caller, dataset_id, once)
+    dataset = _open(caller, dataset_id)
     version = _wanted(caller, dataset, wanted, now())
     version = replace(
         version,
@@ -89,7 +89,7 @@ def add_uploaded(
     new_id: ids.NewId = ids.new_id,
 ) -> dataset_versions.Version:
     """Takes a file whose bytes have arrived by an upload session of the dataset's project, which ends with it."""
-    dataset = _open(caller, dataset_id, once)
+    dataset = _open(caller, dataset_id)
     upload = datasets.arrived(caller, upload_id, now=now)
     if upload.project != dataset.project:
         raise NotFoundError("upload", upload_id, field="upload_id")
@@ -114,7 +114,7 @@ def reparse(
     new_id: ids.NewId = ids.new_id,
 ) -> dataset_versions.Version:
     """Reads the file of the current version once more, by other options; what it holds replaces the data."""
-    dataset = _open(caller, dataset_id, once)
+    dataset = _open(caller, dataset_id)
     current = dataset_versions.of(dataset, dataset.version or 1)
     wanted = _wanted(caller, dataset, Import("replace", options=options), now())
     version = replace(
@@ -150,10 +150,10 @@ def check_columns(dataset: datasets.Dataset, key: Sequence[str]) -> None:
             raise InvalidError("key", reason, value=each, constraint=shown)
 
 
-def _open(caller: Caller, dataset_id: int, once: Once[dataset_versions.Version] | None) -> datasets.Dataset:
+def _open(caller: Caller, dataset_id: int) -> datasets.Dataset:
     """The dataset, if it can take an import now."""
     dataset = datasets.get(caller, dataset_id)
-    dataset_versions.refuse_importing(dataset, once)
+    dataset_versions.refuse_importing(dataset)
     return dataset
 
 
@@ -214,7 +214,7 @@ def _begin(
         job = jobs.Job(job_id, dataset.account, datasets.INGEST, inputs, version.created)
         if store.begin(begun, job, upload, guard(once, begun)):
             return begun
-        dataset = _open(caller, dataset.id, once)
+        dataset = _open(caller, dataset.id)
         if upload is not None and stored_datasets.get_upload(upload.account, upload.id) is None:
             raise NotFoundError("upload", upload.id, field="upload_id")
     raise AssertionError("unreachable: attempts end with an error")

@@ -176,8 +176,8 @@ class App:
         if found is None:
             try:
                 return self.answer(show(make(request)))
-            except GuardError:
-                # The same request, at the same time: it has been answered meanwhile.
+            except (GuardError, FluvialError):
+                # Perhaps the same request came at the same time, and what it made is in the way of this one.
                 found = request.find()
                 if found is None:
                     raise
