@@ -13,6 +13,7 @@ import pytest
 
 from fluvial import keys
 from fluvial.caller import OF_A_PROJECT, Caller
+from fluvial.store import idempotency as store
 from local.openapi import apis, refusals
 from tests.isolation import tenants
 from tests.isolation.cases import CASES, NOT_A_404, OPEN, POSITIONS
@@ -24,6 +25,7 @@ GUARDED = [operation for operation in operations() if str(operation) not in OPEN
 OF_THE_ACCOUNT = [each for each in GUARDED if str(each.scope).partition(":")[0] not in OF_A_PROJECT]
 PLACES = [pytest.param(each, place, id=f"{each}: {place}") for each in GUARDED for place in each.places]
 each_operation = pytest.mark.parametrize("operation", GUARDED, ids=str)
+each_post = pytest.mark.parametrize("operation", [each for each in GUARDED if each.method == "POST"], ids=str)
 each_place = pytest.mark.parametrize(("operation", "place"), PLACES)
 
 
@@ -143,3 +145,47 @@ def test_to_a_key_of_another_project_all_of_this_one_is_absent(world: World, ope
         check_forbidden(operation, send(operation, caller, world.own.of), "This API key is for one project only")
     else:
         check_alike(world, operation, tenants.bound(world.own), world.own.of, world.own.of | tenants.absent())
+
+
+# ---------------------------------------------------------------- the same request again
+
+
+@each_post
+def test_a_repeated_call_has_no_second_effect_and_gets_the_first_answer(
+    world: World, operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = once(world, operation)
+    assert first["statusCode"] < 400, first["body"]
+    effect = tenants.stored(world.pipeline)
+    check_replayed(first, once(world, operation))
+    check_unchanged(world, effect)
+    look_too_early(monkeypatch)
+    check_replayed(first, once(world, operation))
+    check_unchanged(world, effect)
+
+
+def look_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next call looks for an answer before the first call has one, and does all the rest after it."""
+    find, looks = store.get, []
+
+    def look(*arguments: Any, **named: Any) -> Any:
+        looks.append(arguments)
+        return None if len(looks) == 1 else find(*arguments, **named)
+
+    monkeypatch.setattr(store, "get", look)
+
+
+def once(world: World, operation: Operation) -> dict[str, Any]:
+    return send(operation, world.own.caller, world.own.of, headers={"Idempotency-Key": "once"})
+
+
+def check_replayed(first: dict[str, Any], again: dict[str, Any]) -> None:
+    assert (again["statusCode"], again["body"]) == (first["statusCode"], first["body"])
+    assert again["multiValueHeaders"]["Idempotent-Replayed"] == ["true"]
+
+
+def check_unchanged(world: World, effect: tenants.Stored) -> None:
+    """That nothing was written since, but the count of the caller's requests."""
+    counted = f"{tenants.partition(world.own.caller)}usage"
+    before = {key: item for key, item in effect.items() if key[0] != counted}
+    assert tenants.stored(world.pipeline, counts_of=world.own.caller) == before

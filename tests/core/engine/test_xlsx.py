@@ -430,7 +430,12 @@ def test_moments_that_openpyxl_writes_come_back(tmp_path):
 
 
 def test_types_that_the_caller_says_hold_for_cells_of_a_sheet(tmp_path):
-    rows = [["code", "n", "day", "share"], ["007", "1", (45_000, DATE), 1], ["x", "2,5", (45_001, DATE), 0.5], [8, 3, "soon", 2]]
+    rows = [
+        ["code", "n", "day", "share"],
+        ["007", "1", (45_000, DATE), 1],
+        ["x", "2,5", (45_001, DATE), 0.5],
+        [8, 3, "soon", 2],
+    ]
     said = {"code": "integer", "n": "text", "day": "date", "share": "decimal(5,2)"}
     manifest, got, rejected = take(tmp_path, book(grid(*rows, [9, "", None, 0.25])), types=said)
     assert got == [

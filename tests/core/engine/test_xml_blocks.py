@@ -23,7 +23,9 @@ BESIDE = ["<meta>t</meta>", "text", "<!-- row -->", "<!-- <row> -->", "<x/><x/>"
 
 def element(made: random.Random, name: str, depth: int) -> str:
     attributes = "".join(
-        f' {key}="{made.choice(["", "1", "z", "a,b", "&quot;"])}"' for key in ("k", "p:k", "xsi:nil") if made.random() < 0.1
+        f' {key}="{made.choice(["", "1", "z", "a,b", "&quot;"])}"'
+        for key in ("k", "p:k", "xsi:nil")
+        if made.random() < 0.1
     )
     if depth < 3 and made.random() < 0.2:
         within = "".join(

@@ -8,7 +8,8 @@
     containers  gzip, zip and zstd                        markup    XML without entities, in bounded memory
     package     parts of an Office file                   workbook  sheets, styles and strings of a workbook
     sheet       the rows of one sheet                     sheet_table, sheet_values   its columns and cells
-    xml_table   XML to records                            collect   JSON, XML and workbooks to cleaned parts
+    xml_table   XML to records                            xml_blocks, xml_shapes   many alike records at once
+    xml_outline, xml_values   its columns and cells       collect   JSON, XML and workbooks to cleaned parts
     ingest    the one entry                               rows      pages of rows and of rejects
     merge     a file into the version before              compare   how the rows of two versions differ
 

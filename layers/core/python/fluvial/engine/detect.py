@@ -35,6 +35,8 @@ LEAST_RUN = 4
 NEARLY_ALL = 0.98
 CLEAN_RECORDS = 100
 MAX_ALTERNATIVES = 5
+# Of a first line that is longer, only so much is looked at for a symbol that divides it.
+SYMBOL_BYTES = 4096
 _SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _CLOCK = re.compile(rb"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?![0-9])")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -214,7 +216,7 @@ def _longer(sample: bytes, rated: Rated, *, complete: bool) -> Iterator[Rated]:
 
 def _symbols(sample: bytes) -> list[str]:
     """The symbols beyond ASCII on the first line, other than quotes, dashes and currencies."""
-    line = next((one for one in sample[:SAMPLE_BYTES].splitlines() if one.strip()), b"").decode("utf-8", "ignore")
+    line = next((one for one in sample[:SYMBOL_BYTES].splitlines() if one.strip()), b"").decode("utf-8", "ignore")
     return sorted({one for one in line if ord(one) > 127 and unicodedata.category(one) in ("So", "Sm", "Po")})
 
 

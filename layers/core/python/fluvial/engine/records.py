@@ -135,7 +135,7 @@ class RecordReader:
 
     def _consume(self, buffer: bytes) -> bytes:
         """Take all complete records off the buffer; returns what is left."""
-        if self._awaits_header:
+        if self._awaits_header and (b"\n" in buffer or b"\r" in buffer or len(buffer) > self.limits.line_bytes):
             buffer = buffer[self._slowly(buffer, final=False) :]
         cut = 0 if self._awaits_header else self._cut(buffer)
         if cut and self._at_once(buffer[:cut]):
