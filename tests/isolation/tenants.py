@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import importlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ from typing import Any
 
 import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb import dynamodb_backends
 from moto.s3 import s3_backends
 from moto.s3.models import FakeBucket, FakeMultipart
 
@@ -274,15 +272,12 @@ Stored = dict[tuple[str, str], Any]
 
 
 def stored(pipeline: Pipeline, *, counts_of: Caller | None = None) -> Stored:
-    """All that is stored, but for what counts the requests of a caller. Out of moto's memory: a scan takes a second."""
-    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(pipeline.resources["Table"])
+    """All that is stored, but for what counts the requests of a caller."""
+    counted = None if counts_of is None else f"{partition(counts_of)}usage"
     found: Stored = {
-        (str(item.hash_key.value), str(item.range_key.value)): json.loads(
-            # What is in a list or a map is of moto's own type, too.
-            json.dumps(item.attrs, default=lambda value: value.to_json())
-        )
-        for item in table.all_items()
-        if counts_of is None or item.hash_key.value != f"{partition(counts_of)}usage"
+        key: in_moto.wire(attributes)
+        for key, attributes in in_moto.items(pipeline.resources["Table"])
+        if key[0] != counted
     }
     bucket = _bucket(pipeline)
     found |= {("object", f"{upload.key_name} {upload.id}"): upload for upload in bucket.multiparts.values()}

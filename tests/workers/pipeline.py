@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 
+from tests import in_moto
 from workers import analyse, deliver, export, fail_job, fan_out, ingest, publish, publish_site, sweep
 
 
@@ -60,17 +61,16 @@ class Pipeline:
 
     def stream(self) -> bool:
         """New events and jobs of the table, to the publisher; again if it died."""
-        items = own_client("dynamodb").scan(TableName=self.resources["Table"])["Items"]
-        fresh = [
-            item
-            for item in items
-            if item["type"]["S"] in ("event", "job") and (item["pk"]["S"], item["sk"]["S"]) not in self.published
-        ]
+        fresh = {
+            key: in_moto.wire(attributes)
+            for key, attributes in in_moto.items(self.resources["Table"])
+            if attributes["type"].value in ("event", "job") and key not in self.published
+        }
         if not fresh:
             return False
-        records = [{"eventName": "INSERT", "dynamodb": {"NewImage": item}} for item in fresh]
+        records = [{"eventName": "INSERT", "dynamodb": {"NewImage": item}} for item in fresh.values()]
         if self._survives(lambda: publish.handler({"Records": records}, None)):
-            self.published |= {(item["pk"]["S"], item["sk"]["S"]) for item in fresh}
+            self.published |= fresh.keys()
         return True
 
     def drain(self, queue: str, handler: Callable[[dict[str, Any], Any], Any]) -> bool:

@@ -141,12 +141,20 @@ def _character(*words: str, none: bool = False) -> Callable[[str, object], Any]:
     return check
 
 
+def _number(value: object) -> int | None:
+    """A whole number of JSON, which may be written `2.0`; None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _whole(name: str, value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SKIPPED_LINES:
+    number = _number(value)
+    if number is None or not 0 <= number <= MAX_SKIPPED_LINES:
         raise _invalid(name, "is no such number", value, f"a whole number from 0 to {MAX_SKIPPED_LINES}")
-    return value
+    return number
 
 
 def _truth(*, none: bool) -> Callable[[str, object], Any]:
@@ -174,8 +182,9 @@ def _comment(name: str, value: object) -> str | None:
 
 
 def _sheet(name: str, value: object) -> str | int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
+    number = _number(value)
+    if number is not None and number >= 1:
+        return number
     if value is not None and not isinstance(value, str):
         raise _invalid(name, "is no sheet", value, "the name of a sheet, or its number from 1")
     return _text(name, value)
