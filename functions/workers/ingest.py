@@ -8,11 +8,16 @@ again and again is ended by fail_job.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from fluvial import blobs, bus, clock, dataset_versions, datasets, ids, jobs, reading
 from fluvial.config import settings
@@ -88,11 +93,13 @@ def _make_version(job: jobs.Job, dataset: datasets.Dataset, version: Version, lo
     """Reads the source into Parquet parts and ends the job; returns how it ended."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            read = _read(version, Path(folder))
+            with _disk_told(version):
+                read = _read(version, Path(folder))
             current = stored_versions.get(dataset.account, dataset.id, dataset.version) if dataset.version else None
             if dataset_versions.repeats(version, current, read.manifest.source_sha256):
                 return "unchanged" if dataset_versions.same(job, dataset, version) else OVERTAKEN
-            plan, manifest, out = _merged(dataset, version, read, Path(folder))
+            with _disk_told(version):
+                plan, manifest, out = _merged(dataset, version, read, Path(folder))
         except InvalidError as error:
             rejects = _kept(error, version, Path(folder), location)
             return "failed" if dataset_versions.fail(job, dataset, version, str(error), rejects=rejects) else OVERTAKEN
@@ -159,6 +166,18 @@ def _check_room(version: Version, folder: Path) -> None:
     if version.size > free:
         reason = f"The file has {version.size} bytes, and the worker has room for {free}: compress it, or split it."
         raise InvalidError("file", reason, value=version.size, constraint=f"at most {free} bytes")
+
+
+@contextmanager
+def _disk_told(version: Version) -> Iterator[None]:
+    """InvalidError where the disk is full: another attempt would come as far."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        reason = "The file needs more room on the worker's disk than there is: compress it, or append it in pieces."
+        raise InvalidError("file", reason, value=version.size) from error
 
 
 def _check_records(version: Version, manifest: Manifest) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from fluvial import blobs, clock, dataset_versions, datasets, imports, jobs, projects, rows
@@ -17,6 +19,7 @@ from fluvial.imports import Import
 from fluvial.store import keys, table
 from tests import factories
 from tests.workers.pipeline import Pipeline, own_client
+from workers import ingest
 
 CSV = b"id,n\n1,10\n2,20\n"
 
@@ -173,6 +176,31 @@ def test_a_dataset_takes_one_import_at_a_time(caller: Caller, pipeline: Pipeline
             act()
     assert ended(caller, pipeline, first).status == "ready"
     assert start(caller, dataset, b"id,n\n4,40\n", "append").number == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        duckdb.IOException('Could not write file "x": No space left on device'),
+    ],
+)
+def test_a_file_for_which_the_disk_is_too_small_fails_with_the_reason(
+    caller: Caller,
+    pipeline: Pipeline,
+    dataset: datasets.Dataset,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ingest, "ingest", full)
+    version = ended(caller, pipeline, start(caller, dataset, b"id,n\n3,30\n", "append"))
+    reason = "The file needs more room on the worker's disk than there is: compress it, or append it in pieces."
+    assert (version.status, version.failure) == ("failed", reason)
+    assert datasets.get(caller, dataset.id).version == 1
+    assert jobs.get(caller, version.job).state == "failed"
 
 
 def test_a_source_is_read_again_by_other_options(caller: Caller, pipeline: Pipeline, dataset: datasets.Dataset) -> None:
