@@ -13,16 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fluvial import analyses, blobs, bus, clock, datasets, ids, jobs, queries
+from fluvial import analyses, blobs, bus, clock, datasets, jobs, queries
 from fluvial.config import settings
 from fluvial.engine.analysis import TOO_SLOW, AnalysisFailedError, Outcome, run
 from fluvial.engine.manifest import Manifest
 from fluvial.errors import InvalidError
-from fluvial.log import write_line
 from fluvial.store import analyses as store
 from fluvial.store import datasets as stored_datasets
 from fluvial.store import jobs as stored_jobs
-from workers.messages import parse_job
+from workers.running import run_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
@@ -37,26 +36,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 
 def _run(message: dict[str, Any]) -> None:
-    account_id, job_id = parse_job(message)
-    try:
-        job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
-    except jobs.JobIsRunningError as error:
-        # A second message for a job that runs. It must not use up the job's receives while it does.
-        raise bus.LaterError(str(error), seconds=LEASE_MILLISECONDS // clock.SECOND) from error
-    if job is None:
-        return
-    try:
-        outcome = _analyse(job)
-    except Exception:
-        jobs.release(job)
-        raise
-    write_line(
-        "analyse",
-        account=ids.spell(ids.ACCOUNT, account_id),
-        job=ids.spell(ids.JOB, job_id),
-        attempt=job.attempt,
-        outcome=outcome,
-    )
+    run_job(message, _analyse, lease_milliseconds=LEASE_MILLISECONDS, name="analyse")
 
 
 def _analyse(job: jobs.Job) -> str:

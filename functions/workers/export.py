@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fluvial import blobs, bus, clock, comparisons, datasets, exports, ids, jobs
+from fluvial import blobs, bus, clock, comparisons, datasets, exports, jobs
 from fluvial.config import settings
 from fluvial.engine.export import TOO_SLOW, ExportFailedError, Job, export
 from fluvial.engine.manifest import Manifest, Part
 from fluvial.engine.prune import pruned
 from fluvial.errors import InvalidError
-from fluvial.log import write_line
 from fluvial.store import exports as store
 from fluvial.store import jobs as stored_jobs
 from workers import comparing
-from workers.messages import parse_job
+from workers.running import run_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
@@ -38,26 +37,11 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 
 def _run(message: dict[str, Any]) -> None:
-    account_id, job_id = parse_job(message)
-    try:
-        job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
-    except jobs.JobIsRunningError as error:
-        # A second message for a job that runs. It must not use up the job's receives while it does.
-        raise bus.LaterError(str(error), seconds=LEASE_MILLISECONDS // clock.SECOND) from error
-    if job is None:
-        return
-    try:
-        outcome = comparing.run(job) if job.kind == comparisons.COMPARISON else _export(job)
-    except Exception:
-        jobs.release(job)
-        raise
-    write_line(
-        job.kind,
-        account=ids.spell(ids.ACCOUNT, account_id),
-        job=ids.spell(ids.JOB, job_id),
-        attempt=job.attempt,
-        outcome=outcome,
-    )
+    run_job(message, _work, lease_milliseconds=LEASE_MILLISECONDS)
+
+
+def _work(job: jobs.Job) -> str:
+    return comparing.run(job) if job.kind == comparisons.COMPARISON else _export(job)
 
 
 def _export(job: jobs.Job) -> str:

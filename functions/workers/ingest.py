@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from fluvial import blobs, bus, clock, dataset_versions, datasets, ids, jobs, reading
+from fluvial import blobs, bus, clock, dataset_versions, datasets, jobs, reading
 from fluvial.config import settings
 from fluvial.dataset_versions import Found, Rejects, Version
 from fluvial.engine.ingest import AllRejectedError, ingest
@@ -27,12 +27,11 @@ from fluvial.engine.manifest import Manifest, Part
 from fluvial.engine.matching import Base, Incoming
 from fluvial.engine.merge import Merge, Plan, Wish, created
 from fluvial.errors import InvalidError
-from fluvial.log import write_line
 from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as store
 from fluvial.store import jobs as stored_jobs
-from workers.messages import parse_job
 from workers.profiling import add_profile
+from workers.running import run_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
@@ -47,26 +46,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 
 def _run(message: dict[str, Any]) -> None:
-    account_id, job_id = parse_job(message)
-    try:
-        job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
-    except jobs.JobIsRunningError as error:
-        # A second message for a job that runs. It must not use up the job's receives while it does.
-        raise bus.LaterError(str(error), seconds=LEASE_MILLISECONDS // clock.SECOND) from error
-    if job is None:
-        return
-    try:
-        outcome = _ingest(job)
-    except Exception:
-        jobs.release(job)
-        raise
-    write_line(
-        "ingest",
-        account=ids.spell(ids.ACCOUNT, account_id),
-        job=ids.spell(ids.JOB, job_id),
-        attempt=job.attempt,
-        outcome=outcome,
-    )
+    run_job(message, _ingest, lease_milliseconds=LEASE_MILLISECONDS)
 
 
 def _ingest(job: jobs.Job) -> str:

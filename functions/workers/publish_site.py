@@ -13,16 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from fluvial import blobs, bus, clock, ids, jobs, projects, sites, snapshots
+from fluvial import blobs, bus, clock, jobs, projects, sites, snapshots
 from fluvial.config import settings
 from fluvial.errors import ConflictError, FluvialError
-from fluvial.log import write_line
 from fluvial.previews import CONTENT_TYPES
 from fluvial.site_html import MAX_FILES, count_files, render
 from fluvial.snapshots import Snapshot
 from fluvial.store import jobs as stored_jobs
 from fluvial.store import projects as projects_store
-from workers.messages import parse_job
+from workers.running import run_job
 
 LEASE_MILLISECONDS = 4 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 UPLOADS_AT_ONCE = 8
@@ -38,26 +37,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 
 def _run(message: dict[str, Any]) -> None:
-    account_id, job_id = parse_job(message)
-    try:
-        job = jobs.claim(account_id, job_id, lease_milliseconds=LEASE_MILLISECONDS)
-    except jobs.JobIsRunningError as error:
-        # A second message for a job that runs. It must not use up the job's receives while it does.
-        raise bus.LaterError(str(error), seconds=LEASE_MILLISECONDS // clock.SECOND) from error
-    if job is None:
-        return
-    try:
-        outcome = _publish(job)
-    except Exception:
-        jobs.release(job)
-        raise
-    write_line(
-        "publish_site",
-        account=ids.spell(ids.ACCOUNT, account_id),
-        job=ids.spell(ids.JOB, job_id),
-        attempt=job.attempt,
-        outcome=outcome,
-    )
+    run_job(message, _publish, lease_milliseconds=LEASE_MILLISECONDS)
 
 
 def _publish(job: jobs.Job) -> str:

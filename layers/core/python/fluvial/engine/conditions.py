@@ -11,20 +11,11 @@ from typing import Protocol
 from fluvial import queries
 from fluvial.engine.load import identifier
 from fluvial.engine.manifest import Column
+from fluvial.engine.types import SQL_TYPES
 from fluvial.query_values import is_decimal, scale
 
 INTERRUPTED_EVERY_SECONDS = 0.2
 _COMPARED = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_SQL_TYPES = {
-    "integer": "BIGINT",
-    "float": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
-    "text": "VARCHAR",
-}
 
 
 def condition(each: queries.Filter, column: Column, values: dict[str, object]) -> str:
@@ -51,7 +42,7 @@ def condition(each: queries.Filter, column: Column, values: dict[str, object]) -
 
 def sql_type(column: Column) -> str:
     """The type that the column has in Parquet."""
-    return column.type if is_decimal(column.type) else _SQL_TYPES[column.type]
+    return column.type if is_decimal(column.type) else SQL_TYPES[column.type]
 
 
 def finite(value: float | None) -> float | str | None:

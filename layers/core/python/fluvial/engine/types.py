@@ -32,6 +32,18 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
 _COMMA = re.compile(r"-?(?:0|[1-9][0-9]*),([0-9]+)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?")
 
+# How DuckDB calls the types of columns, but for decimals.
+SQL_TYPES = {
+    "integer": "BIGINT",
+    "float": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamp_tz": "TIMESTAMPTZ",
+    "text": "VARCHAR",
+}
+
 
 @dataclass(frozen=True)
 class Style:

@@ -18,20 +18,10 @@ from dataclasses import dataclass
 
 from fluvial.engine.load import quoted
 from fluvial.engine.manifest import Column
-from fluvial.engine.types import Candidate, decimal_shape, sql_text
+from fluvial.engine.types import SQL_TYPES, Candidate, decimal_shape, sql_text
 
 SHORT = "whole numbers without .0"
 _NUMBERS = ("integer", "decimal", "float")
-_SQL_TYPES = {
-    "integer": "BIGINT",
-    "float": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
-    "text": "VARCHAR",
-}
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,7 @@ def sql_type(target: Target) -> str:
     """The type as SQL spells it."""
     if target.type == "timestamp" and re.search("%[789]f", str(target.format)):
         return "TIMESTAMP_NS"
-    return _SQL_TYPES.get(target.type, target.type)
+    return SQL_TYPES.get(target.type, target.type)
 
 
 def as_text(cell: str, source: Column) -> str:
