@@ -46,7 +46,7 @@ upload: .venv/stamp-local ## Upload a file of up to 10 GB: FILE=big.csv PROJECT=
 .PHONY: test check bench
 # With Docker here, the functions run in the runtime's image, too (tests/sam), which takes the SAM CLI.
 test: .venv/stamp-test $(if $(shell command -v docker),.venv-sam/stamp) ## Run the tests; ARGS= goes to pytest
-	.venv/bin/python -m pytest -n 2 $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/stamp-test ## Lint, format, types and the template
 	.venv/bin/ruff check .

@@ -120,9 +120,6 @@ def _temporal_guard(cell: str, format_: str) -> str:
     return f"strlen({cell}) = {_width(format_)}"
 
 
-SQL_TYPES = {"integer": "BIGINT", "float": "DOUBLE"}
-
-
 def sql_text(value: str, type_: str, format_: str | None) -> str:
     """SQL that writes the typed expression `value` as its source did."""
     if type_ == "boolean":
