@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluvial.engine.types import Candidate, candidates, decide
+from fluvial.engine.types import SHORT_FLOAT, Candidate, candidates, decide, sql_text
 
 FIRSTS = (
     "1 0 12345678901234567890 1.50 1.5 true Yes 2025-01-02 2025/01/02 03/04/2025 3/4/2025 12/11/2025 13.04.2025 "
@@ -78,6 +78,49 @@ def test_a_candidate_holds_in_sql_exactly_where_it_holds_in_python(connection, f
 def test_sql_and_python_agree_on_any_cell(connection, first, cells):
     for candidate in candidates(first):
         assert in_sql(connection, candidate, cells) == [candidate.holds(cell) for cell in cells], candidate
+
+
+# Doubles of any size by their bits, and texts that nearly are one.
+NUMBERS = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(1e-5, 1e17), st.integers().map(float))
+NEARLY = st.builds(
+    lambda sign, text, before, after: before + sign + text + after,
+    st.sampled_from(["", "-", "+", "\u2212"]),
+    st.one_of(
+        NUMBERS.map(repr),
+        NUMBERS.map(lambda number: repr(number).removesuffix(".0")),
+        NUMBERS.map(lambda number: f"{number:.20f}"),
+        NUMBERS.map(lambda number: f"{number:.16g}"),
+        st.integers(0, 10**40).map(str),
+        st.from_regex(r"\A[0-9]{0,19}(\.[0-9]{0,19})?(e[-+]?[0-9]{1,3})?\Z"),
+        st.text(alphabet="0123456789.eE+-_xX \t\0\u0663\uff15\u00a0,", max_size=12),
+        st.sampled_from(["inf", "nan", "infinity", "0", "0.0", "1e15", "0.0001"]),
+    ),
+    st.sampled_from(["", "", "", " ", "0"]),
+    st.sampled_from(["", "", "", " ", "0", ".0", "\n", "\0"]),
+)
+
+
+@pytest.mark.parametrize("format_", [None, SHORT_FLOAT])
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(st.lists(NEARLY, min_size=1, max_size=50))
+def test_a_float_that_json_spells_quickly_is_one_that_a_cast_spells_so(connection, format_, cells):
+    candidate, value = Candidate("float", format_), "TRY_CAST(x AS DOUBLE)"
+    minus_zero = "true" if format_ is None else "x <> '-0'"
+    plainly = f"isfinite({value}) AND {minus_zero} AND {sql_text(value, 'float', format_)} = x"
+    sql = f"SELECT coalesce({plainly}, false) FROM (SELECT unnest($1::VARCHAR[]) AS x)"
+    expected = [row[0] for row in connection.execute(sql, [cells]).fetchall()]
+    assert in_sql(connection, candidate, cells) == expected == [candidate.holds(cell) for cell in cells]
+
+
+@pytest.mark.parametrize("first", FIRSTS)
+def test_a_value_that_was_converted_before_is_judged_alike(connection, first):
+    cells = [*FIRSTS, *TRAPS]
+    for candidate in candidates(first):
+        sql = (
+            f"SELECT coalesce({candidate.sql_holds('x', 'v')}, false) "
+            f"FROM (SELECT x, {candidate.sql_value('x')} AS v FROM (SELECT unnest($1::VARCHAR[]) AS x))"
+        )
+        assert [row[0] for row in connection.execute(sql, [cells]).fetchall()] == in_sql(connection, candidate, cells)
 
 
 @settings(deadline=None, max_examples=200)

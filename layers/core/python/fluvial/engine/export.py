@@ -24,7 +24,7 @@ from fluvial.engine.limits import GIB, Limits
 from fluvial.engine.load import AccountingError, connect, identifier, quoted
 from fluvial.engine.manifest import Column
 from fluvial.engine.select import Asked, Files, asked
-from fluvial.engine.types import sql_text
+from fluvial.engine.types import SHORT_FLOAT, sql_text
 from fluvial.engine.worksheet import Worksheet
 from fluvial.exports import Wanted, check_sheet
 from fluvial.query_values import is_decimal
@@ -172,7 +172,7 @@ def _text(column: Column, wanted: Wanted) -> str:
 def _float_text(column: Column, quote: str) -> str:
     """SQL for a float as text: those without digits as rows spell them, in these quotes."""
     cell = identifier(column.name)
-    short = column.format if column.format in (None, "whole numbers without .0") else None
+    short = column.format if column.format in (None, SHORT_FLOAT) else None
     words = " ".join(
         f"WHEN {test} THEN {quoted(quote + word + quote)}"
         for test, word in {

@@ -23,12 +23,20 @@ import duckdb
 from fluvial.engine.options import Options
 from fluvial.engine.tables import CleanPart, LineIndex, Rejects, encoded_cell
 from fluvial.engine.temporal import forced_date, forced_moment, forced_time, formats_of, temporal_type
-from fluvial.engine.types import DECIMAL_COMMA, TRUTH_WORDS, Candidate, Decision, decimal_shape, shown, sql_text
+from fluvial.engine.types import (
+    DECIMAL_COMMA,
+    SHORT_FLOAT,
+    TRUTH_WORDS,
+    Candidate,
+    Decision,
+    decimal_shape,
+    shown,
+    sql_text,
+)
 from fluvial.errors import InvalidError
 
 TEMPORAL = ("date", "timestamp", "timestamp_tz", "time")
 TRUE, FALSE = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
-_SHORT = "whole numbers without .0"
 _MOST_NAMES = 20
 
 
@@ -72,7 +80,7 @@ class Forced:
     def format_of(self, first: str, *, seconds: bool, fraction: int) -> str | None:
         """The format to write values in: the first cell's, unless others have more digits than it shows."""
         if self.type == "float":
-            return None if set(first) & set(".,eE") else _SHORT
+            return None if set(first) & set(".,eE") else SHORT_FLOAT
         if self.type.startswith("decimal"):
             return DECIMAL_COMMA if self.comma and "," in first else None
         if self.type == "boolean":

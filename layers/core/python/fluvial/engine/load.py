@@ -92,8 +92,8 @@ def write_part(
 ) -> tuple[int, int, dict[str, dict[str, str]]]:
     """Write one Parquet file; returns rows, bytes, and DuckDB's statistics by column name."""
     row = connection.execute(
-        f"COPY ({select}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
-        f"ROW_GROUP_SIZE {limits.row_group_rows}, RETURN_STATS)"
+        f"COPY ({select}) TO {quoted(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, "
+        f"COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {limits.row_group_rows}, RETURN_STATS)"
     ).fetchone()
     if row is None:
         return 0, path.stat().st_size, {}
@@ -252,19 +252,31 @@ class Loader:
             for at, (name, decision) in enumerate(zip(names[:kept], plan[:kept], strict=True))
         ]
         path = self.out / f"part-{index:05d}.parquet"
-        select = f"SELECT {', '.join(values)} FROM ({self._read(part)})"
+        select = f"SELECT {', '.join(values)} FROM ({self._typed(part, plan[:kept])})"
         if kept < len(names):
-            tests = (f"({_checked(f'c{at}', plan[at])}) IS NULL" for at in range(kept, len(names)))
+            tests = (f"({_checked(at, plan[at])}) IS NULL" for at in range(kept, len(names)))
             select += f" WHERE {' AND '.join(tests)}"
         rows, size, statistics = write_part(self._connection.cursor(), select, path, self.limits)
         if rows != part.rows:
             raise AccountingError(f"{part.rows} rows were read into part {index}, but {rows} were written")
         return Part(path.name, rows, size, part.first_row), [statistics[name] for name in names[:kept]]
 
+    def _typed(self, part: CleanPart, plan: list[Decision]) -> str:
+        """SQL for the part with a value v… beside each cell c… that is checked, so that it is converted once."""
+        values = [
+            f"{decision.candidate.sql_value(f'c{at}')} AS v{at}"
+            for at, decision in enumerate(plan)
+            if decision.candidate and not self._is_forced(at)
+        ]
+        return f"SELECT {', '.join(['*', *values])} FROM ({self._read(part)})"
+
     def _value(self, at: int, decision: Decision) -> str:
         if self._gate is not None and at in self._gate.columns:
             return self._gate.columns[at].sql_value(f"c{at}")
-        return _checked(f"c{at}", decision)
+        return _checked(at, decision)
+
+    def _is_forced(self, at: int) -> bool:
+        return self._gate is not None and at in self._gate.columns
 
     def _summed(self, part: Part, statistics: list[dict[str, str]]) -> Part:
         """The part with its bounds, after its statistics have been added to those of the columns."""
@@ -307,21 +319,25 @@ class Loader:
 
     def _gather(self, part: CleanPart, facts: dict[int, Facts]) -> None:
         """Add one part's facts: empties, truth words, and where candidates that still hold first fail."""
-        wanted: list[str] = ["count(*)"]
+        wanted, values, failures = ["count(*)"], ["*"], ["*"]
         for at, known in facts.items():
             cell = f"c{at}"
             wanted.append(f"min(r) FILTER ({cell} IS NULL), min(r) FILTER ({cell} = '')")
-            for candidate in _alive(known, self._style):
-                fails = f"{cell} <> '' AND NOT coalesce({candidate.sql_holds(cell)}, false)"
-                wanted.append(f"min(r) FILTER ({fails}), arg_min({cell}, r) FILTER ({fails})")
+            for number, candidate in enumerate(_alive(known, self._style)):
+                value, failed = f"v{at}_{number}", f"f{at}_{number}"
+                values.append(f"{candidate.sql_value(cell)} AS {value}")
+                holds = f"{cell} IS NULL OR {cell} = '' OR {candidate.sql_holds(cell, value)}"
+                failures.append(f"CASE WHEN {holds} THEN NULL ELSE r END AS {failed}")
+                wanted.append(f"min({failed}), arg_min({cell}, {failed})")
                 if candidate.both:
                     wanted.append(f"min({cell}) FILTER ({cell} <> ''), max({cell}) FILTER ({cell} <> '')")
-        sql = f"SELECT {', '.join(wanted)} FROM {self._numbered(part, list(facts))}"
-        values = iter(self._connection.execute(sql).fetchone() or ())
-        if next(values) != part.rows:
+        typed = f"SELECT {', '.join(values)} FROM {self._numbered(part, list(facts))}"
+        sql = f"SELECT {', '.join(wanted)} FROM (SELECT {', '.join(failures)} FROM ({typed}))"
+        row = iter(self._connection.execute(sql).fetchone() or ())
+        if next(row) != part.rows:
             raise AccountingError(f"a part of {part.rows} rows was read with another number of rows")
         for known in facts.values():
-            _add(known, values, self._style)
+            _add(known, row, self._style)
 
 
 def _alive(known: Facts, style: Style) -> list[Candidate]:
@@ -346,13 +362,14 @@ def _add(known: Facts, values: Any, style: Style) -> None:
             known.truths |= {word for word in (next(values), next(values)) if word is not None}
 
 
-def _checked(cell: str, decision: Decision) -> str:
-    """SQL for the typed cell that stops the query where the cell would not come back as its text."""
+def _checked(at: int, decision: Decision) -> str:
+    """SQL for the typed value v… of the cell c… that stops the query where the cell would not come back as its text."""
+    cell, value = f"c{at}", f"v{at}"
     stop = f"error({quoted(_MISMATCH)})"
     candidate = decision.candidate
     if candidate is None:
         return f"CASE WHEN {cell} IS NOT NULL THEN {stop} END::VARCHAR" if decision.empty else cell
-    value, holds = candidate.sql_value(cell), candidate.sql_holds(cell)
+    holds = candidate.sql_holds(cell, value)
     if decision.quoted_empties:
         return f"CASE WHEN {cell} = '' THEN NULL WHEN {holds} THEN {value} ELSE {stop} END"
     return f"CASE WHEN {cell} IS NULL OR {holds} THEN {value} ELSE {stop} END"

@@ -148,7 +148,8 @@ class RecordReader:
         cut = max(buffer.rfind(b"\n"), buffer.rfind(b"\r", 0, size - 1)) + 1
         if not self._plain_quotes or not cut:
             return cut
-        odd = buffer.count(b'"', 0, cut) % 2
+        # To find none takes a fiftieth of the time of counting none.
+        odd = b'"' in buffer and buffer.count(b'"', 0, cut) % 2
         while cut and odd:
             end = cut - 2 if buffer.endswith(b"\r\n", 0, cut) else cut - 1
             before = max(buffer.rfind(b"\n", 0, end), buffer.rfind(b"\r", 0, end)) + 1

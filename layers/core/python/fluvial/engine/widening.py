@@ -18,9 +18,8 @@ from dataclasses import dataclass
 
 from fluvial.engine.load import quoted
 from fluvial.engine.manifest import Column
-from fluvial.engine.types import SQL_TYPES, Candidate, decimal_shape, sql_text
+from fluvial.engine.types import SHORT_FLOAT, SQL_TYPES, Candidate, decimal_shape, sql_text
 
-SHORT = "whole numbers without .0"
 _NUMBERS = ("integer", "decimal", "float")
 
 
@@ -50,7 +49,7 @@ def targets(old: Column, new: Column, *, old_empty: bool, new_empty: bool) -> li
     if not all(column.type.startswith(_NUMBERS) for column in (old, new)):
         return [text]
     if "float" in (old.type, new.type) or _scale(old) != _scale(new):
-        return [Target("float", None, sure=False), Target("float", SHORT, sure=False), text]
+        return [Target("float", None, sure=False), Target("float", SHORT_FLOAT, sure=False), text]
     if "integer" in (old.type, new.type):
         return [Target("decimal(38,0)")]
     precision = max(decimal_shape(old.type)[0], decimal_shape(new.type)[0])
