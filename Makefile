@@ -95,6 +95,7 @@ lock: $(UV) ## Pin anew what is installed, here and in the layers; UPGRADE=1 tak
 	$(COMPILE) pyproject.toml -c requirements/test.txt -o layers/dependencies/requirements.txt
 	$(COMPILE) --group engine -c requirements/test.txt -o layers/engine/requirements.txt
 	$(COMPILE) --group rendering -c requirements/test.txt -o layers/rendering/requirements.txt
+	$(COMPILE) --group reports -c requirements/test.txt -o layers/reports/requirements.txt
 	$(COMPILE) requirements/sam.in -o requirements/sam.txt
 	echo uv==$(UV_VERSION) | $(COMPILE) - -o requirements/uv.txt
 

@@ -1,4 +1,4 @@
-"""The tour that `make demo` gives: from nothing to a typed file, three APIs over it, and verified webhooks."""
+"""The tour that `make demo` gives: from nothing to a typed file, four APIs over it, a report, and verified webhooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from local import show, stack, windows
+from local import report, show, stack, windows
 from local.client import Client
 from local.progress import Bar, size_text
 from local.receiver import Receiver, Request
@@ -27,6 +27,8 @@ EXPECTED_EVENTS = (
     "analysis.completed",
     "page.created",
     "site.published",
+    "report.created",
+    "report.generated",
 )
 
 ROWS_SHOWN = 5
@@ -110,8 +112,10 @@ def _tour(running: Stack, receiver: Receiver, file: Path) -> None:
     dataset = _upload(client, project["id"], file)
     _show_dataset(client, dataset)
     preview = windows.look(running, account["api_key"], project, dataset)
+    show.heading("A report over it")
+    pages = report.generate(running, account, dataset)
     _await_webhooks(receiver)
-    _show_what_next(client.base_url, account["api_key"], dataset, preview)
+    _show_what_next(client.base_url, account["api_key"], dataset, [preview, *pages])
 
 
 def _upload(client: Client, project_id: str, file: Path) -> dict[str, Any]:
@@ -169,11 +173,11 @@ def _show_webhook(request: Request) -> None:
         show.failed(f"{line} the signature does not hold")
 
 
-def _show_what_next(base_url: str, key: str, dataset: dict[str, Any], preview: str) -> None:
+def _show_what_next(base_url: str, key: str, dataset: dict[str, Any], pages: list[str]) -> None:
     authorized = 'curl -H "Authorization: Bearer $KEY"'
     data = f"$URL/data/{dataset['id']}"
     show.heading("Look at it in a browser")
-    show.lines(f"{base_url}/docs", preview)
+    show.lines(f"{base_url}/docs", *pages)
     show.heading("Go on with")
     show.lines(
         f"export URL={base_url}",

@@ -28,7 +28,7 @@ _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPA
 
 # Handlers run in the interpreter that runs the emulator and see its packages. Here these layers stay empty: what
 # is built into them for AWS is for another Python and another processor, and would shadow what works.
-_EMPTY_LAYERS = ("layers/dependencies", "layers/engine", "layers/rendering")
+_EMPTY_LAYERS = ("layers/dependencies", "layers/engine", "layers/rendering", "layers/reports")
 
 
 def create_stack(template: Path, name: str, port: int, parameters: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ Before the stack is created, in the template (`prepare`):
 
 - IAM, where it is enforced, wants `sqs:SendMessageBatch` allowed. On AWS `sqs:SendMessage` allows batches, too, and
   the action that the emulator wants does not exist.
+- IAM there takes every schedule for one of the group `default`, whatever its group is.
 
 Afterwards (`localise`), from the deployed template alone, any number of times:
 
@@ -21,6 +22,7 @@ from typing import Any
 
 from local import aws, server
 
+_GROUP = re.compile(r"schedule/\$\{\w+\}/")
 _BATCHED_ACTIONS = ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 
 
@@ -31,6 +33,8 @@ def prepare(document: Any) -> None:
         if "Effect" in document and actions is not None:
             actions = actions if isinstance(actions, list) else [actions]
             document["Action"] = actions + [f"{action}Batch" for action in actions if action in _BATCHED_ACTIONS]
+            if any(action.startswith("scheduler:") for action in actions):
+                document["Resource"] = {"Fn::Sub": _GROUP.sub("schedule/default/", document["Resource"]["Fn::Sub"])}
         document = list(document.values())
     if isinstance(document, list):
         for part in document:

@@ -33,7 +33,9 @@ _NO_RECORDS: dict[str, Any] = {"Records": []}
 
 # The slowest first.
 _EVENTS = {
+    "ComputeReportFunction": _NO_RECORDS,
     "AnalyseFunction": _NO_RECORDS,
+    "RenderReportFunction": _NO_RECORDS,
     "ReferenceRowsFunction": _NO_REQUEST,
     "ReferenceWebhooksFunction": _NO_REQUEST,
     "ReferenceDataFunction": _NO_REQUEST,
@@ -46,10 +48,14 @@ _EVENTS = {
     "CodeflussPagesFunction": _NO_REQUEST,
     "CodeflussSectionsFunction": _NO_REQUEST,
     "CodeflussVersionsFunction": _NO_REQUEST,
+    "FlarelightImportsFunction": _NO_REQUEST,
+    "FlarelightReportsFunction": _NO_REQUEST,
+    "FlarelightJobsFunction": _NO_REQUEST,
     "PublishFunction": _NO_RECORDS,
     "FanOutFunction": _NO_RECORDS,
     "DeliverFunction": _NO_RECORDS,
     "AuthorizerFunction": _NO_CREDENTIAL,
+    "SubscriptionAuthorizerFunction": _NO_CREDENTIAL,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,11 @@ from codefluss import components, pages, preview, sections
 from codefluss import documentation as codefluss_documentation
 from codefluss import projects as codefluss_projects
 from codefluss import versions as codefluss_versions
-from fluvial import config, datasets, ids
+from flarelight import automations, chart_data, imports, preparations, recipes, reports
+from flarelight import documentation as flarelight_documentation
+from flarelight import jobs as flarelight_jobs
+from flarelight import rows as flarelight_rows
+from fluvial import automation_runs, config, datasets, ids, part_files
 from fluvial import exports as core_exports
 from fluvial import projects as core_projects
 from fluvial import webhooks as core_webhooks
@@ -188,7 +193,10 @@ def of_reference(resources: dict[str, str]) -> Measured:
     call(users.handler, "PUT", "/users/{id}", path={"id": user["id"]}, body={"role": "editor"})
     call(users.handler, "DELETE", "/users/{id}", path={"id": user["id"]})
     call(events.handler, "GET", "/events")
+    call(jobs.handler, "GET", "/jobs", query={"per_page": "2"})
     call(jobs.handler, "GET", "/jobs/{id}", path={"id": ids.spell(ids.JOB, dataset.job)})
+    waiting = core_exports.create(caller, dataset.id, core_exports.Wanted("csv"))
+    call(jobs.handler, "POST", "/jobs/{id}/cancel", path={"id": ids.spell(ids.JOB, waiting.job)})
     call(analytics.handler, "GET", "/analytics/usage")
     call(users.handler, "GET", "/users/me")
     call(users.handler, "PUT", "/users/me", body={"name": "Measured"})
@@ -314,10 +322,26 @@ def of_codefluss(resources: dict[str, str]) -> Measured:
     return meter.measured
 
 
+def of_flarelight(resources: dict[str, str]) -> Measured:
+    """For an account with one import, and one preparation of it that was executed."""
+    caller = factories.new_caller()
+    pipeline = Pipeline(resources)
+    dataset = factories.new_dataset(caller, factories.new_project(caller), CSV)
+    pipeline.settle()
+    meter = Meter(caller)
+    _imports(meter, pipeline)
+    _preparations(meter, pipeline, dataset)
+    _reports(meter, pipeline, dataset)
+    _automations(meter)
+    meter.documentation(flarelight_documentation.handler)
+    return meter.measured
+
+
 MEASURES: dict[str, Callable[[dict[str, str]], Measured]] = {
     "reference": of_reference,
     "fluxjiva": of_fluxjiva,
     "codefluss": of_codefluss,
+    "flarelight": of_flarelight,
 }
 
 
@@ -376,6 +400,91 @@ def _versions(meter: Meter, resources: dict[str, str], project: core_projects.Pr
     client("s3").put_object(Bucket=resources["Bucket"], Key=upload.incoming, Body=CSV)
     wanted = {"upload_id": ids.spell(ids.UPLOAD, upload.id), "mode": "replace"}
     call(versions.handler, "POST", "/data/{id}/versions/upload", path=of_data, body=wanted)
+
+
+def _imports(meter: Meter, pipeline: Pipeline) -> None:
+    """The routes of imports, for a new one into the default project that is there, and of their jobs."""
+    call = meter.call
+    core_projects.default(meter.caller)
+    body = {"data": [{"a": 1}], "name": "Measured"}
+    of_import = {"id": call(imports.handler, "POST", "/Import/Data", body=body)["data"]["id"]}
+    of_job = {"id": call(imports.handler, "POST", "/Import/File", **_form())["data"]["jobId"]}
+    call(flarelight_jobs.handler, "POST", "/Job/{id}/Cancel", path=of_job)
+    pipeline.settle()
+    call(flarelight_jobs.handler, "GET", "/Job/All", query={"count": "2"})
+    call(flarelight_jobs.handler, "GET", "/Job/{id}", path=of_job)
+    call(imports.handler, "GET", "/Import/All")
+    call(imports.handler, "GET", "/Import/{id}", path=of_import)
+    shutil.rmtree(part_files.FOLDER, ignore_errors=True)
+    call(flarelight_rows.handler, "GET", "/Import/{id}/Data", path=of_import)
+    call(imports.handler, "PUT", "/Import/{id}", path=of_import, body={"name": "Renamed"})
+    call(imports.handler, "DELETE", "/Import/{id}", path=of_import)
+
+
+def _preparations(meter: Meter, pipeline: Pipeline, dataset: datasets.Dataset) -> None:
+    """The routes of preparations, whose output was made by an earlier execution."""
+    call = meter.call
+    inputs = {"data": {"importId": ids.uuid(ids.DATASET, dataset.id)}}
+    recipe = {"steps": [{"step": "limit", "limit": 1}]}
+    body = {"name": "Measured", "inputs": inputs, "recipe": recipe}
+    made = call(recipes.handler, "POST", "/Preparation", body=body)["data"]["id"]
+    of_preparation = {"id": made}
+    for _ in range(2):
+        call(preparations.handler, "POST", "/Preparation/{id}/Execute", path=of_preparation)
+        pipeline.settle()
+    call(preparations.handler, "GET", "/Preparation/All")
+    call(preparations.handler, "GET", "/Preparation/{id}", path=of_preparation)
+    call(preparations.handler, "GET", "/Preparation/{id}/Executions", path=of_preparation)
+    call(preparations.handler, "GET", "/Preparation/{id}/Report", path=of_preparation)
+    shutil.rmtree(part_files.FOLDER, ignore_errors=True)
+    call(recipes.handler, "POST", "/Preparation/Preview", body={"inputs": inputs, "recipe": recipe})
+    call(recipes.handler, "POST", "/Preparation/{id}/Preview", path=of_preparation, body={})
+    wanted = {"recipe": {"steps": [{"step": "limit", "limit": 2}]}}
+    call(recipes.handler, "PUT", "/Preparation/{id}", path=of_preparation, body=wanted)
+    call(preparations.handler, "DELETE", "/Preparation/{id}", path=of_preparation)
+
+
+def _reports(meter: Meter, pipeline: Pipeline, dataset: datasets.Dataset) -> None:
+    """The routes of reports over one import, of which one was generated; and of charts, asked of a cold function."""
+    call = meter.call
+    data = ids.uuid(ids.DATASET, dataset.id)
+    section = {"type": "table", "importId": data, "query": {"groupBy": ["a"]}}
+    body = {"name": "Measured", "sections": [section], "formats": ["csv"]}
+    of_report = {"id": call(reports.handler, "POST", "/Report", body=body)["data"]["id"]}
+    started = call(reports.handler, "POST", "/Report/{id}/Generate", path=of_report)["data"]
+    pipeline.settle()
+    of_generated = {"id": started["generatedReportId"]}
+    call(reports.handler, "POST", "/Report/Generated/{id}/Regenerate", path=of_generated)
+    pipeline.settle()
+    call(reports.handler, "GET", "/Report/All")
+    call(reports.handler, "GET", "/Report/Definitions")
+    call(reports.handler, "GET", "/Report/{id}", path=of_report)
+    call(reports.handler, "GET", "/Report/Generated/{id}", path=of_generated)
+    call(reports.handler, "PUT", "/Report/{id}", path=of_report, body={"sections": [section]})
+    call(reports.handler, "DELETE", "/Report/Generated/{id}", path=of_generated)
+    call(reports.handler, "DELETE", "/Report/{id}", path=of_report)
+    shutil.rmtree(part_files.FOLDER, ignore_errors=True)
+    asked = {"importId": data, "dimension": "a", "measures": [{"aggregation": "count"}]}
+    call(chart_data.handler, "POST", "/Report/ChartData", body=asked)
+
+
+def _automations(meter: Meter) -> None:
+    """The routes of an automation of one step that has no trigger but the API; of its runs one failed, one waits."""
+    call = meter.call
+    step = {"name": "rest", "type": "wait", "seconds": 9}
+    body = {"name": "Measured", "triggers": [{"type": "api"}], "steps": [step]}
+    of_automation = {"id": call(automations.handler, "POST", "/Automation", body=body)["data"]["id"]}
+    failed = call(automations.handler, "POST", "/Automation/{id}/Execute", path=of_automation)["data"]["runId"]
+    automation_runs.stopped(meter.caller.account, ids.of_uuid(ids.RUN, failed) or 0, 1)
+    of_run = {"id": failed}
+    call(automations.handler, "GET", "/Automation/All")
+    call(automations.handler, "GET", "/Automation/{id}", path=of_automation)
+    call(automations.handler, "GET", "/Automation/{id}/Runs", path=of_automation)
+    call(automations.handler, "GET", "/Automation/Run/{id}", path=of_run)
+    call(automations.handler, "POST", "/Automation/Run/{id}/Resume", path=of_run)
+    call(automations.handler, "POST", "/Automation/Run/{id}/Cancel", path=of_run)
+    call(automations.handler, "PUT", "/Automation/{id}", path=of_automation, body={"steps": [step]})
+    call(automations.handler, "DELETE", "/Automation/{id}", path=of_automation)
 
 
 def _form(**fields: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def data_plane() -> dict[str, Any]:
     for resource in kept.values():
         resource.pop("DependsOn", None)
         properties = resource["Properties"]
-        if resource["Type"] == "AWS::Events::Rule":
+        if resource["Type"] == "AWS::Events::Rule" and "EventBusName" in properties:
             # moto hands a bus's Ref over as an object; its ARN is text.
             properties["EventBusName"] = {"Fn::GetAtt": [properties["EventBusName"]["Ref"], "Arn"]}
     return {"Resources": kept, "Parameters": source["Parameters"], "Conditions": source["Conditions"]}

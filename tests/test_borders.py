@@ -24,10 +24,10 @@ APIS = [folder for folder in FOLDERS if folder not in WORKERS_AND_AUTHORIZER]
 
 HANDLERS = sorted(function["Handler"] for function in template.functions().values())
 API_HANDLERS = [handler for handler in HANDLERS if handler.split(".")[0] in (*APIS, "authorizer")]
-# The one group that opens Parquet.
-MAY_OPEN_THE_ENGINE = {"reference.rows.handler"}
+# The groups that open Parquet.
+MAY_OPEN_THE_ENGINE = {"flarelight.rows.handler", "reference.rows.handler"}
 
-MAY_REACH_AWS = ("aws.py", "blobs.py", "bus.py", "gateway.py", "store/")
+MAY_REACH_AWS = ("aws.py", "blobs.py", "bus.py", "gateway.py", "machine.py", "scheduler.py", "store/")
 
 
 def modules(folder: Path) -> list[Path]:

@@ -25,7 +25,7 @@ HANDLERS = sorted(properties["Handler"] for properties in template.functions().v
 # ---------------------------------------------------------------- layers
 
 
-@pytest.mark.parametrize("layer", ["dependencies", "engine", "rendering"])
+@pytest.mark.parametrize("layer", ["dependencies", "engine", "rendering", "reports"])
 def test_a_layer_has_the_versions_that_the_tests_run_with(layer: str) -> None:
     tested, shipped = (_pins(ROOT / path) for path in ("requirements/test.txt", f"layers/{layer}/requirements.txt"))
 
@@ -129,6 +129,62 @@ def test_bytecode_that_the_runtime_would_not_take_counts_as_none(built: Path, wr
 
 def test_a_python_that_is_not_here_is_not_found() -> None:
     assert after_build.find_target("3.4") is None
+
+
+# ---------------------------------------------------------------- sizes
+
+BUILT = """
+Globals:
+  Function:
+    Layers:
+    - Ref: CoreLayer
+    - Ref: DependenciesLayer
+Resources:
+  CoreLayer:
+    Type: AWS::Serverless::LayerVersion
+  SmallFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: SmallFunction
+  EngineFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      Layers:
+      - Ref: EngineLayer
+      CodeUri: SmallFunction
+  ReportsFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      Layers: [!Ref ReportsLayer]
+"""
+
+
+@pytest.fixture
+def sized(tmp_path: Path) -> Path:
+    """A build with layers of so many bytes that no two large ones fit together."""
+    (tmp_path / "template.yaml").write_text(BUILT)
+    sizes = {"CoreLayer": 10, "DependenciesLayer": 20, "EngineLayer": 100, "ReportsLayer": 160, "SmallFunction": 5}
+    for name, size in sizes.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data").write_bytes(bytes(size))
+    return tmp_path
+
+
+def test_a_function_has_the_layers_of_all_and_its_own(sized: Path) -> None:
+    every = {"CoreLayer", "DependenciesLayer"}
+    assert after_build.layers_of(sized) == {
+        "SmallFunction": every,
+        "EngineFunction": every | {"EngineLayer"},
+        "ReportsFunction": every | {"ReportsLayer"},
+    }
+
+
+def test_only_what_comes_together_counts_against_the_limit(sized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(after_build, "MAX_UNZIPPED_BYTES", 195)
+    assert list(after_build.report(sized, None))[-1].endswith("for ReportsFunction")
+    monkeypatch.setattr(after_build, "MAX_UNZIPPED_BYTES", 194)
+    with pytest.raises(SystemExit, match="no function of the size of ReportsFunction"):
+        list(after_build.report(sized, None))
 
 
 # ---------------------------------------------------------------- events

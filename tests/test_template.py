@@ -210,11 +210,24 @@ def check_codefluss_envelope(body: dict[str, Any]) -> None:
     assert body["error"]["details"] == {}
 
 
+def check_flarelight_envelope(body: dict[str, Any]) -> None:
+    assert list(body) == ["data", "messages"]
+    assert body["data"] is None
+    (message,) = body["messages"]
+    assert list(message) == ["type", "code", "message", "field"]
+    assert re.fullmatch(r"[A-Z_]+", message["code"])
+    assert re.fullmatch(SENTENCE, message["message"])
+    assert (message["type"], message["field"]) == ("error", None)
+
+
 ENVELOPES = {
     "ReferenceApi": check_reference_envelope,
     "FluxjivaApi": check_fluxjiva_envelope,
     "CodeflussApi": check_codefluss_envelope,
+    "FlarelightApi": check_flarelight_envelope,
 }
+BEARER = {"Authorization"}
+CREDENTIALS = dict.fromkeys(ENVELOPES, BEARER) | {"FlarelightApi": {"X-Api-Key", "X-Subscription-Id"}}
 
 
 def test_every_api_has_an_envelope_here() -> None:
@@ -274,7 +287,7 @@ def test_every_path_answers_a_browser_s_preflight_without_a_key(api: str) -> Non
         told = {name.rsplit(".", 1)[1]: value for name, value in answer["responseParameters"].items()}
         assert told["Access-Control-Allow-Origin"] == {"Fn::Sub": "'${AllowedOrigin}'"}
         assert told["Access-Control-Max-Age"] == "'7200'"
-        sent = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"}
+        sent = {"Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"} | CREDENTIALS[api]
         assert set(told["Access-Control-Allow-Headers"].strip("'").split(",")) == sent
         allowed = set(told["Access-Control-Allow-Methods"].strip("'").split(","))
         assert allowed == {method.upper() for method in methods}, path
@@ -293,6 +306,16 @@ def test_whatever_is_not_open_to_all_needs_a_key_and_the_authorizer(api: str) ->
             if method != "options" and (path, method) not in open_to_all:
                 needed = {name for each in operation["security"] for name in each}
                 assert needed == {"Keys", "api_key"}, f"{method} {path}"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_the_authorizer_is_asked_anew_for_each_request_with_the_api_s_headers(api: str) -> None:
+    authorizer = APIS[api]["Body"]["components"]["securitySchemes"]["Keys"]["x-amazon-apigateway-authorizer"]
+    headers = {source.rsplit(".", 1)[1] for source in authorizer["identitySource"].split(", ")}
+    assert headers == CREDENTIALS[api]
+    assert authorizer["authorizerResultTtlInSeconds"] == 0
+    function = "SubscriptionAuthorizerFunction" if api == "FlarelightApi" else "AuthorizerFunction"
+    assert function in str(authorizer["authorizerUri"])
 
 
 @pytest.mark.parametrize("api", APIS)

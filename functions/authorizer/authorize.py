@@ -1,82 +1,13 @@
-"""Turns the credential of a request into an identity.
-
-A Deny is all that a bad credential gets: malformed, unknown, revoked and expired look alike, and each API's gateway
-responses word the 401. A malformed key, a typo included, costs no read; any other costs one. A good one costs a write
-where its use was not noted in the last minute.
-"""
+"""The authorizer of the APIs whose requests have `Authorization: Bearer KEY`."""
 
 from __future__ import annotations
 
-from threading import Thread
 from typing import Any
 
-from fluvial import clock, keys
-from fluvial.caller import Caller
-from fluvial.log import log, write_line
-from fluvial.store import api_keys
-
-NOTE_SECONDS = 1.0
-MAX_NOTED = 10_000
-# When this process last noted a key's use: the table decides, this only spares it most questions.
-noted: dict[int, int] = {}
+from authorizer import identity
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """API Gateway's REQUEST authorizer: returns a policy, the identity as context, and the usage plan's key."""
-    found = _identify(_bearer(event.get("headers") or {}))
-    write_line("authorize", request_id=f"req_{event['requestContext'].get('requestId')}", allowed=found is not None)
-    if found is None:
-        return _policy("nobody", "Deny", event["methodArn"])
-    caller, gateway_key = found
-    _note_use(caller)
-    return {
-        **_policy(str(caller.key), "Allow", event["methodArn"]),
-        "usageIdentifierKey": gateway_key,
-        "context": caller.context(),
-    }
-
-
-def _bearer(headers: dict[str, str]) -> str:
-    """The token of the Authorization header, whatever the case of the names; empty for another scheme."""
-    for name, value in headers.items():
-        if name.lower() == "authorization":
-            scheme, _, token = value.partition(" ")
-            return token.strip() if scheme.lower() == "bearer" else ""
-    return ""
-
-
-def _identify(secret: str) -> tuple[Caller, str] | None:
-    if not keys.well_formed(secret):
-        return None
-    return api_keys.identify(keys.digest(secret), now=clock.now())
-
-
-def _note_use(caller: Caller) -> None:
-    """Notes that the key is used. A request never fails for it, nor waits long: a later one notes it as well."""
-    moment = clock.now()
-    if moment - noted.get(caller.key, 0) < keys.NOTED_EVERY_MILLISECONDS:
-        return
-    if len(noted) >= MAX_NOTED:
-        noted.clear()
-    noted[caller.key] = moment
-    # botocore would try for longer than a caller wants to wait.
-    writer = Thread(target=_write_use, args=(caller,), daemon=True)
-    writer.start()
-    writer.join(NOTE_SECONDS)
-
-
-def _write_use(caller: Caller) -> None:
-    try:
-        keys.note_use(caller)
-    except Exception:
-        log.warning("the use of a key was not noted", exc_info=True)
-
-
-def _policy(principal: str, effect: str, method: str) -> dict[str, Any]:
-    return {
-        "principalId": principal,
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": method}],
-        },
-    }
+    """Who the key stands for; another scheme is no credential."""
+    scheme, _, token = identity.header(event, "authorization").partition(" ")
+    return identity.answer(event, token.strip() if scheme.lower() == "bearer" else "")

@@ -47,8 +47,9 @@ def add_uploaded_version(caller: Caller, id: common.DataId, body: shapes.Version
 
 @app.get("/data/{id}/versions/{number}", "data:read")
 def get_version(caller: Caller, id: common.DataId, number: shapes.VersionNumber) -> Response[shapes.Version]:
-    """One version: its state, its counts, and why it failed if it did."""
-    return app.answer(shapes.Version.from_core(dataset_versions.get(caller, id, number)))
+    """One version: its state, its counts, what made it, and why it failed if it did."""
+    version = dataset_versions.get(caller, id, number)
+    return app.answer(shapes.Version.from_core(version, dataset_versions.lineage(version)))
 
 
 @app.post("/data/{id}/undo", "data:write", status=200)

@@ -21,13 +21,12 @@ from fluvial.errors import InvalidError
 from fluvial.store import analyses as store
 from fluvial.store import datasets as stored_datasets
 from fluvial.store import jobs as stored_jobs
-from workers.running import run_job
+from workers.running import OVERTAKEN, run_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
 TIMEOUT_SECONDS = 10 * 60  # to fetch and compute; what is left of the function's 15 minutes is for storing the result
 MAX_PARTS_BYTES = 6 * 1024**3  # the rest of the disk is for what does not fit into memory, and the result
-OVERTAKEN = "overtaken"
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from fluvial.engine.compare import TOO_SLOW, CompareFailedError, Comparison, Sid
 from fluvial.engine.manifest import Manifest
 from fluvial.store import comparisons as store
 from fluvial.store import jobs as stored_jobs
+from workers.running import OVERTAKEN
 
 TIMEOUT_SECONDS = 11 * 60  # of the function's 15 minutes, to fetch and compare
 DIFFERENCES = "differences.json"
-OVERTAKEN = "overtaken"
 
 
 def run(job: jobs.Job) -> str:

@@ -9,9 +9,11 @@ from fluvial.errors import FluvialError
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes `{"email", "plan", "name"?, "limits"?}`; returns ids and the key, or `{"error": {"message", "field"}}`.
+    """Takes `{"email", "plan", "name"?, "limits"?, "features_off"?}`; returns ids and the key.
 
-    `limits` are an enterprise account's own, such as `{"fluxjiva": 1000}`: requests per window, by API.
+    A refusal is `{"error": {"message", "field"}}`. `limits` are an enterprise account's own, such as
+    `{"fluxjiva": 1000}`: requests per window, by API. `features_off` are what the account shall not have, such as
+    `["automations"]`.
     A second call with the same address is refused, so a retry never makes a second account.
     """
     try:
@@ -20,6 +22,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
             plan=str(event.get("plan", "free")),
             name=event.get("name"),
             limits=event.get("limits"),
+            features_off=event.get("features_off"),
         )
     except FluvialError as error:
         return {"error": {"message": str(error), "field": error.field}}

@@ -22,13 +22,12 @@ from fluvial.errors import InvalidError
 from fluvial.store import exports as store
 from fluvial.store import jobs as stored_jobs
 from workers import comparing
-from workers.running import run_job
+from workers.running import OVERTAKEN, run_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
 TIMEOUT_SECONDS = 11 * 60  # to fetch and write; what is left of the function's 15 minutes is for storing the file
 MAX_PARTS_BYTES = 2 * 1024**3  # that are on the disk at once, which the file and what is sorted need as well
-OVERTAKEN = "overtaken"
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:

@@ -16,5 +16,6 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 def _fan_out(message: dict[str, Any]) -> None:
     event = parse_event(message)
-    queued = deliveries.fan_out(event)
+    # A silent one is told to nobody, and goes no further.
+    queued = 0 if event.silent else deliveries.fan_out(event)
     write_line("fan_out", event=event.id, type=event.type, deliveries=queued)

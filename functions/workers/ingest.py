@@ -31,12 +31,11 @@ from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import datasets as store
 from fluvial.store import jobs as stored_jobs
 from workers.profiling import add_profile
-from workers.running import run_job
+from workers.running import OVERTAKEN, run_job
 
 LEASE_MILLISECONDS = 16 * clock.MINUTE  # longer than the function's time-out, shorter than the queue's visibility
 RETRY_SECONDS = 30
 MERGE_MEMORY_MB = 800
-OVERTAKEN = "overtaken"
 READ = "read"  # the folder of the parts of the file alone
 
 
@@ -99,6 +98,7 @@ def _make_version(job: jobs.Job, dataset: datasets.Dataset, version: Version, lo
         counts=counts,
         changes=changes,
         location=location,
+        shape=dataset_versions.shape_of((column.name, column.type) for column in manifest.columns),
     )
     return "succeeded" if dataset_versions.finish(job, dataset, version, found) else OVERTAKEN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, blobs, bus, datasets, exports, ids, pages, sites
+from fluvial import analyses, blobs, bus, datasets, exports, generated_reports, ids, pages, preparations, sites
 from fluvial.events import Event
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
@@ -52,6 +52,16 @@ def _sweep_analysis(event: Event) -> None:
     blobs.delete_all(blobs.analyses(event.account, parse_id(ids.ANALYSIS, event.data["id"])))
 
 
+def _sweep_report(event: Event) -> None:
+    generated_reports.sweep(event.account, parse_id(ids.GENERATED_REPORT, event.data["id"]))
+
+
+def _sweep_preparation(event: Event) -> None:
+    preparation_id = parse_id(ids.PREPARATION, event.data["id"])
+    blobs.delete_all(blobs.preparations(event.account, preparation_id))
+    preparations.sweep(event.account, preparation_id)
+
+
 def _sweep_pages(event: Event) -> None:
     pages.sweep(event.account, [parse_id(ids.PAGE, each) for each in event.data["deleted_ids"]])
 
@@ -61,5 +71,7 @@ HOW: dict[str, Callable[[Event], None]] = {
     "data.deleted": _sweep_dataset,
     "analysis.deleted": _sweep_analysis,
     "page.deleted": _sweep_pages,
+    "preparation.deleted": _sweep_preparation,
+    "report.generated_deleted": _sweep_report,
 }
 """By type of event."""

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("apigateway", "dynamodb", "events", "s3", "sqs")
+SERVICES = ("apigateway", "dynamodb", "events", "s3", "scheduler", "sqs", "stepfunctions")
 
 
 def trim(folder: Path) -> None:

@@ -21,6 +21,18 @@ FUNCTIONS = ROOT / "functions"
 NOT_DOCUMENTED = "documentation"
 """The group that serves the document: it is about the API, not of it."""
 
+SECURITY = {"Authorization": "key", "X-Api-Key": "apiKey", "X-Subscription-Id": "subscription"}
+SCHEMES = {
+    "Authorization": {"type": "http", "scheme": "bearer", "description": "An API key: `flv_…`"},
+    "X-Api-Key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "An API key: `flv_…`"},
+    "X-Subscription-Id": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Subscription-Id",
+        "description": "The UUID of the key's subscription",
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -57,6 +69,13 @@ class Api:
         return named
 
     @property
+    def security(self) -> dict[str, dict[str, str]]:
+        """What every request has to have, by the headers that its authorizer reads."""
+        resource = next(each for name, each in _resources().items() if name.lower() == f"{self.name}api")
+        headers = resource["Properties"]["Auth"]["Authorizers"]["Keys"]["Identity"]["Headers"]
+        return {SECURITY[header]: SCHEMES[header] for header in headers}
+
+    @property
     def render(self) -> Render:
         """How the API words errors; groups may word them differently, but of one status and shape."""
         app: App = next(iter(self.groups.values())).app
@@ -80,11 +99,16 @@ def load(name: str) -> Api:
 
 
 @cache
+def _resources() -> dict[str, dict[str, Any]]:
+    template: dict[str, dict[str, Any]] = yaml_parse((ROOT / "template.yaml").read_text())
+    return template["Resources"]
+
+
+@cache
 def _modules() -> list[tuple[str, str]]:
     """Folder and module of every function that has an API's routes, in the order of the template."""
     found = []
-    template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
-    for resource in template["Resources"].values():
+    for resource in _resources().values():
         if resource["Type"] == "AWS::Serverless::Function":
             folder, module, _ = resource["Properties"]["Handler"].split(".")
             if module != NOT_DOCUMENTED and (FUNCTIONS / folder / "errors.py").is_file():

@@ -87,7 +87,7 @@ def document(api: Api) -> dict[str, Any]:
         "info": {"title": title.removeprefix("# "), "version": VERSION, "description": about.strip()},
         # Relative to the document's own address, which is `<base>/openapi.json`.
         "servers": [{"url": ".", "description": "where this document is served"}],
-        "security": [{"key": []}],
+        "security": [{name: [] for name in api.security}],
         "tags": [
             {"name": _words(group), "description": _sentence(inspect.getdoc(module) or "")}
             for group, module in api.groups.items()
@@ -99,7 +99,7 @@ def document(api: Api) -> dict[str, Any]:
             "responses": answered,
             **({"parameters": parameters} if parameters else {}),
             "headers": {name: {"description": why, "schema": schema} for name, (why, schema) in HEADERS.items()},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key: `flv_…`"}},
+            "securitySchemes": api.security,
         },
     }
 
@@ -191,8 +191,13 @@ class _Operation:
                 "schema": schema,
             }
 
+    def _has_effect_once(self) -> bool:
+        """Whether it reads Idempotency-Key: a POST does that does not only ask."""
+        asks = (self.route.scope or "").endswith(":read") and "once" not in inspect.getsource(self.route.serve)
+        return self.route.method == "POST" and self.route.scope is not None and not asks
+
     def _in_headers(self) -> Iterator[dict[str, Any]]:
-        if self.route.method == "POST" and self.route.scope is not None:
+        if self._has_effect_once():
             yield IDEMPOTENCY_KEY
         if "expected" in self.route.types:
             yield IF_MATCH
@@ -212,7 +217,7 @@ class _Operation:
         headers = ["X-Request-Id"]
         if self.route.scope is not None:
             headers += OF_THE_LIMIT
-            if self.route.method == "POST":
+            if self._has_effect_once():
                 headers.append("Idempotent-Replayed")
         if self.route.status in OTHERWISE:
             return OTHERWISE[self.route.status]

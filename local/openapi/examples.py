@@ -24,7 +24,7 @@ NUMBER = 243361632256017
 """The id of all things in examples."""
 
 PREFIXES = {
-    value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str) and value != ids.ALPHABET
+    value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str) and value.isalpha()
 } | {"ds"}
 TIME = "2026-11-22T09:30:00Z"
 CONSTANTS = {
@@ -34,6 +34,7 @@ CONSTANTS = {
     "request": REQUEST_ID,
     "sha256": "63b75126cd8328daf3bb8e27bbf55f61ac73bf982ee1f96c300c3b27999f6a9c",
     "url": "https://files.example.com/link",
+    "uuid": ids.uuid(ids.DATASET, NUMBER),
     "evt": f"{ids.spell(ids.EVENT, NUMBER)}c1f0a93d2b",
 }
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from fluvial.errors import (
     ConflictError,
     FluvialError,
@@ -53,7 +55,7 @@ def statuses(route: Route, render: Render) -> list[int]:
 
 def _kinds(route: Route) -> Iterator[str]:
     models = [route.types[part] for part in ("query", "body", "form") if part in route.types]
-    fields = {field for model in models for field in model.model_fields}
+    fields = {name for model in models for name in _members(TypeAdapter(model).json_schema())}
     writes = route.method != "GET"
     sends = "body" in route.types or "form" in route.types
     yield from ("failed", "limited")
@@ -80,6 +82,15 @@ def _kinds(route: Route) -> Iterator[str]:
     # Also an answer can be more than can be sent, where the caller says how much is wanted.
     if sends or fields & {"per_page", "limit"}:
         yield "too_large"
+
+
+def _members(node: Any) -> Iterator[str]:
+    """The names of all members of a schema, of nested objects, too."""
+    for name, each in node.items() if isinstance(node, dict) else ():
+        if name == "properties":
+            yield from each
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _members(each)
 
 
 def responses(render: Render, headers: Any) -> dict[str, Any]:

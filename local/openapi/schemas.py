@@ -16,6 +16,8 @@ Key = tuple[str, str]
 """Which operation, and which part of it."""
 
 REFERENCE = "#/components/schemas/"
+# What holds values, in which a title is none of a schema.
+VALUES = ("const", "default", "enum", "example", "examples")
 
 
 class _Plain(GenerateJsonSchema):
@@ -38,11 +40,31 @@ def of(models: Iterable[tuple[Key, Mode, Any]]) -> tuple[dict[Key, Schema], dict
     made, more = TypeAdapter.json_schemas(
         adapters, ref_template=f"{REFERENCE}{{model}}", schema_generator=_Plain, title=None
     )
-    components = dict(sorted(more.get("$defs", {}).items()))
+    components = dict(sorted(_lifted(more.get("$defs", {})).items()))
     clashes = [name for name in components if "__" in name or re.search(r"-(Input|Output)$", name)]
     if clashes:
         raise SystemExit(f"make openapi: two models of one API have the same name, rename one: {', '.join(clashes)}")
     return {key: schema for (key, _), schema in made.items()}, components
+
+
+def _lifted(components: dict[str, Schema]) -> dict[str, Schema]:
+    """With what has a title inside of a component as a component of its own, by this title."""
+    found: dict[str, Schema] = {}
+
+    def of(node: Any) -> Any:
+        if isinstance(node, list):
+            return [of(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        lifted = {name: each if name in VALUES else of(each) for name, each in node.items()}
+        if not isinstance(name := node.get("title"), str):
+            return lifted
+        if found.setdefault(name, lifted) != lifted or name in components:
+            raise SystemExit(f"make openapi: two schemas of one API are called {name}")
+        return {"$ref": f"{REFERENCE}{name}"}
+
+    whole = {name: {key: of(each) for key, each in schema.items()} for name, schema in components.items()}
+    return {**whole, **found}
 
 
 def in_text(schema: Schema, components: dict[str, Schema]) -> Schema:

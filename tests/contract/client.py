@@ -6,7 +6,7 @@ import http.client
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,17 +27,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One API with one key, or with none."""
+    """One API with one key, or with none. With the id of its `subscription` it is sent as Flarelight wants it."""
 
     base_url: str
     key: str | None = None
+    subscription: str | None = field(default=None, kw_only=True)
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """`path` begins below the base path, and may have a query."""
-        authorization = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
-        return send(method, self.base_url + path, body, {**authorization, **(headers or {})})
+        return send(method, self.base_url + path, body, {**self._credentials(), **(headers or {})})
+
+    def _credentials(self) -> dict[str, str]:
+        if self.key is None:
+            return {}
+        if self.subscription is None:
+            return {"Authorization": f"Bearer {self.key}"}
+        return {"X-Api-Key": self.key, "X-Subscription-Id": self.subscription}
 
     def get(self, path: str) -> Answer:
         return self.send("GET", path)

@@ -46,6 +46,10 @@ def test_an_editor_writes_what_is_of_projects_and_a_viewer_writes_nothing() -> N
         "analyses:write",
         "pages:write",
         "webhooks:write",
+        "preparations:write",
+        "reports:write",
+        "automations:write",
+        "jobs:write",
     }
     assert roles.effective(everything, roles.VIEWER, keys.SCOPES) == reads
 

@@ -12,6 +12,11 @@ FILE = b"city,n\nBonn,1\n"
 ANALYSIS = {"aggregates": [{"function": "count", "as": "n"}]}
 DIVIDER = {"type": "divider"}
 SECTION = {"type": "text", "content": {"title": "Mine"}}
+INPUTS = {"mine": {"importId": "<uuid_data>"}}
+RECIPE = {"steps": [{"step": "limit", "limit": 1}]}
+CITIES = {"groupBy": ["city"], "aggregates": [{"function": "count", "as": "n"}]}
+REPORT_SECTIONS = [{"type": "table", "importId": "<uuid_data>", "query": CITIES}]
+AUTOMATION_STEPS = [{"name": "file", "type": "export", "importId": "<uuid_data>", "format": "csv"}]
 
 SECTIONS = {"cursor": "<section_cursor>"}
 
@@ -66,7 +71,9 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "change_role": {"body": {"role": "admin"}},
         "remove_user": {},
         "list_events": {"query": {"since": "<evt>"}},
+        "list_jobs": {"query": {"after": "<job_position>"}},
         "get_job": {},
+        "cancel_job": {"path": {"id": "<waiting_job>"}},
         "get_usage": {"query": {"start_date": "<today>", "end_date": "<today>"}},
     },
     "fluxjiva": {
@@ -127,16 +134,95 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "open_preview": {"path": {"token": "<preview>"}},
         "open_file": {"path": {"token": "<preview>", "path": "index.html"}},
     },
+    "flarelight": {
+        "list_imports": {"query": {"after": "<uuid_data_position>"}},
+        "import_data": {"body": {"data": [{"city": "Bonn", "n": 1}], "id": "<uuid_data>", "projectId": "<uuid_proj>"}},
+        "import_file": {"form": {"id": "<uuid_data>", "projectId": "<uuid_proj>", "mode": "append"}},
+        "get_import": {"path": {"id": "<uuid_data>"}},
+        "update_import": {"path": {"id": "<uuid_data>"}, "body": {"name": "Renamed"}},
+        "delete_import": {"path": {"id": "<uuid_data>"}},
+        "list_records": {"path": {"id": "<uuid_data>"}},
+        "list_jobs": {"query": {"after": "<uuid_job_position>"}},
+        "get_job": {"path": {"id": "<uuid_job>"}},
+        "cancel_job": {"path": {"id": "<uuid_waiting_job>"}},
+        "list_preparations": {"query": {"after": "<uuid_prep_position>"}},
+        "create_preparation": {
+            "body": {"name": "New", "inputs": INPUTS, "recipe": RECIPE, "output": {"projectId": "<uuid_proj>"}}
+        },
+        "get_preparation": {"path": {"id": "<uuid_prep>"}},
+        "update_preparation": {
+            "path": {"id": "<uuid_fresh>"},
+            "body": {"name": "Renamed", "inputs": INPUTS, "recipe": RECIPE, "output": {"projectId": "<uuid_proj>"}},
+        },
+        "delete_preparation": {"path": {"id": "<uuid_prep>"}},
+        "execute_preparation": {"path": {"id": "<uuid_prep>"}},
+        "list_executions": {"path": {"id": "<uuid_prep>"}, "query": {"after": "<uuid_job_position>"}},
+        "get_execution_report": {"path": {"id": "<uuid_prep>"}, "query": {"jobId": "<uuid_execution>"}},
+        "preview_recipe": {"body": {"inputs": INPUTS, "recipe": RECIPE}},
+        "preview_preparation": {"path": {"id": "<uuid_prep>"}, "body": {}},
+        "list_generated_reports": {"query": {"after": "<uuid_gen_position>"}},
+        "list_reports": {"query": {"after": "<uuid_rep_position>"}},
+        "create_report": {"body": {"name": "New", "sections": REPORT_SECTIONS}},
+        "get_report": {"path": {"id": "<uuid_rep>"}},
+        "update_report": {"path": {"id": "<uuid_rep>"}, "body": {"name": "Renamed", "sections": REPORT_SECTIONS}},
+        "delete_report": {"path": {"id": "<uuid_rep>"}},
+        "generate_report": {"path": {"id": "<uuid_rep>"}},
+        "get_generated_report": {"path": {"id": "<uuid_gen>"}},
+        "delete_generated_report": {"path": {"id": "<uuid_gen>"}},
+        "regenerate_report": {"path": {"id": "<uuid_gen>"}},
+        "list_automations": {"query": {"after": "<uuid_auto_position>"}},
+        "create_automation": {"body": {"name": "New", "triggers": [{"type": "api"}], "steps": AUTOMATION_STEPS}},
+        "get_automation": {"path": {"id": "<uuid_auto>"}},
+        "update_automation": {"path": {"id": "<uuid_auto>"}, "body": {"steps": AUTOMATION_STEPS}},
+        "delete_automation": {"path": {"id": "<uuid_auto>"}},
+        "execute_automation": {"path": {"id": "<uuid_auto>"}, "body": {"input": {"a": 1}}},
+        "list_runs": {"path": {"id": "<uuid_auto>"}, "query": {"after": "<uuid_run_position>"}},
+        "get_run": {"path": {"id": "<uuid_failed_run>"}},
+        "resume_run": {"path": {"id": "<uuid_failed_run>"}},
+        "cancel_run": {"path": {"id": "<uuid_waiting_run>"}},
+        "get_chart_data": {
+            "body": {"importId": "<uuid_data>", "dimension": "city", "measures": [{"aggregation": "count"}]}
+        },
+    },
 }
 
 # Open to all, as it is meant: whether the API works, and what somebody gave away a link to.
 OPEN = ("reference get_status", "codefluss open_preview", "codefluss open_file")
+
+# Fields that a request has in place of one of its case: the kind of the one, and the other's name.
+IN_PLACE_OF = {("flarelight get_chart_data", "preparationId"): ("uuid_prep", "importId")}
+
+# What only reads, with a body that a GET cannot have: asked again it is answered as it is then, and nothing is kept.
+READ_BY_POST = ("flarelight get_chart_data", "flarelight preview_preparation", "flarelight preview_recipe")
+
+# What shows rows of data beside what its own scope is for.
+NEEDS_ALSO = {
+    "flarelight create_preparation": "data:read",
+    "flarelight update_preparation": "data:read",
+    "flarelight preview_preparation": "data:read",
+    "flarelight preview_recipe": "data:read",
+    "flarelight get_execution_report": "data:read",
+    "flarelight create_automation": "data:write",
+    "flarelight update_automation": "data:write",
+    "flarelight create_report": "data:read",
+    "flarelight update_report": "data:read",
+}
 
 # Positions of lists. What follows a position is the caller's own, wherever it is: there need not be a thing at it.
 POSITIONS = {
     ("reference list_events", "since"),
     ("codefluss list_projects", "cursor"),
     ("codefluss list_versions", "cursor"),
+    ("reference list_jobs", "after"),
+    ("flarelight list_imports", "after"),
+    ("flarelight list_jobs", "after"),
+    ("flarelight list_preparations", "after"),
+    ("flarelight list_generated_reports", "after"),
+    ("flarelight list_reports", "after"),
+    ("flarelight list_automations", "after"),
+    ("flarelight list_executions", "after"),
+    ("flarelight list_runs", "after"),
+    ("flarelight list_runs", "after"),
 }
 
 # What is not there is told otherwise than by a 404: as a place where nothing can be put, as a position that is gone,

@@ -38,6 +38,8 @@ def made(data_plane: str) -> Iterator[World]:
             tenants.new("OWN", pipeline, versions=2),
             tenants.new("FOREIGN", pipeline, versions=3),
         )
+        for tenant in (own, foreign):
+            tenants.begin_a_job(tenant)
         yield World(own, foreign, pipeline, settings, tenants.stored(pipeline))
 
 

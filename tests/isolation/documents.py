@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fluvial import ids
 from local.openapi import apis
 
 APIS = apis.names()
@@ -90,6 +91,7 @@ def _place(where: str, name: str, schema: dict[str, Any]) -> Place | None:
     spelled = [PATTERN.match(each.get("pattern", "")) for each in (schema, *schema.get("anyOf", []))]
     prefix = next((found[1] for found in spelled if found), None)
     last = name.rpartition(".")[2]
-    if prefix or NAMED.search(last) or (last in OTHERWISE and where != BODY):
+    is_uuid = any(each.get("pattern") == f"^{ids.UUID_PATTERN}$" for each in (schema, *schema.get("anyOf", [])))
+    if prefix or is_uuid or NAMED.search(last) or (last in OTHERWISE and where != BODY):
         return Place(where, name, prefix)
     return None

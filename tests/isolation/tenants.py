@@ -18,15 +18,21 @@ from moto.s3.models import FakeBucket, FakeMultipart
 from codefluss.wire.common import parse_cursor, spell_cursor
 from fluvial import (
     analyses,
+    automation_runs,
+    automations,
     clock,
     comparisons,
     datasets,
+    executions,
     exports,
+    generated_reports,
     ids,
     imports,
     keys,
     pages,
+    preparations,
     previews,
+    reports,
     sections,
     sites,
     webhooks,
@@ -35,7 +41,7 @@ from fluvial.caller import Caller
 from local.openapi import apis
 from tests import factories, in_moto
 from tests.contract.client import multipart
-from tests.isolation.cases import ANALYSIS, CASES, FILE
+from tests.isolation.cases import ANALYSIS, CASES, FILE, IN_PLACE_OF, RECIPE
 from tests.isolation.documents import BODY, PATH, QUERY, Operation, Place
 from tests.workers.pipeline import Pipeline
 from tests.workers.test_publish_site import run as publish_site
@@ -45,6 +51,9 @@ REGION = in_moto.ENVIRONMENT["AWS_REGION"]
 REQUEST_ID = re.compile(r"req_[0-9a-f-]+")
 VOLATILE = re.compile(r"x-request-id|(x-)?ratelimit.*")
 PLACEHOLDER = re.compile(r"<(\w+)>")
+
+# Lists of Flarelight are read on behind an id of these kinds.
+LISTED = (ids.AUTOMATION, ids.DATASET, ids.GENERATED_REPORT, ids.JOB, ids.PREPARATION, ids.REPORT, ids.RUN)
 
 Kinds = dict[str, str]
 """An id of each kind: by the prefix of its spelling, or by a word."""
@@ -72,6 +81,19 @@ def absent(beside: Kinds | None = None) -> Kinds:
     }
     return {
         **spelled,
+        "waiting_job": ids.spell(ids.JOB, 3),
+        "uuid_waiting_job": ids.uuid(ids.JOB, 3),
+        "uuid_data": _uuid_beside(ids.DATASET, beside, "uuid_data"),
+        "uuid_proj": ids.uuid(ids.PROJECT, 3),
+        "uuid_job": _uuid_beside(ids.JOB, beside, "uuid_job"),
+        "uuid_prep": _uuid_beside(ids.PREPARATION, beside, "uuid_prep"),
+        "uuid_fresh": ids.uuid(ids.PREPARATION, 3),
+        "uuid_execution": ids.uuid(ids.JOB, 3),
+        "uuid_rep": _uuid_beside(ids.REPORT, beside, "uuid_rep"),
+        "uuid_gen": _uuid_beside(ids.GENERATED_REPORT, beside, "uuid_gen"),
+        "uuid_auto": _uuid_beside(ids.AUTOMATION, beside, "uuid_auto"),
+        "uuid_failed_run": _uuid_beside(ids.RUN, beside, "uuid_failed_run"),
+        "uuid_waiting_run": ids.uuid(ids.RUN, 3),
         "wh": ids.spell(ids.ENDPOINT, 3),
         "page": page,
         "other_page": page,
@@ -82,9 +104,25 @@ def absent(beside: Kinds | None = None) -> Kinds:
         "version": "999",
         "data_version": "999",
         "evt": event.ljust(len(ids.EVENT) + 22, "0"),
+        **_positions(
+            {kind: (ids.of_uuid(kind, beside[f"uuid_{kind}_position"]) or 0) + 1 for kind in LISTED}
+            if beside
+            else dict.fromkeys(LISTED, 3)
+        ),
         "project_cursor": spell_cursor(after),
         **{f"{kind}_cursor": spell_cursor(999) for kind in ("child", "section", "version")},
     }
+
+
+def _uuid_beside(kind: str, beside: Kinds | None, name: str) -> str:
+    number = None if beside is None else ids.of_uuid(kind, beside[name])
+    return ids.uuid(kind, 3 if number is None else number + 1)
+
+
+def _positions(numbers: dict[str, int]) -> Kinds:
+    """Positions of lists that are read on behind an id."""
+    uuids = {f"uuid_{kind}_position": ids.uuid(kind, number) for kind, number in numbers.items()}
+    return {**uuids, "job_position": ids.spell(ids.JOB, numbers[ids.JOB])}
 
 
 def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
@@ -106,7 +144,27 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
         caller, project_id=project.id, name=mark, dataset_id=dataset.id, query={**ANALYSIS, "group_by": ["city"]}
     )
     analyses.run(caller, analysis.id)
+    prepared, fresh = (
+        preparations.create(
+            caller, name=f"{mark} {name}", inputs={"mine": preparations.Input(dataset.id)}, recipe=RECIPE
+        )
+        for name in ("prepared", "fresh")
+    )
+    execution = executions.execute(caller, prepared.id)
+    query = {**ANALYSIS, "group_by": ["city"]}
+    report = reports.create(
+        caller,
+        name=mark,
+        definition={"sections": [{"type": "table", "dataset": ids.uuid(ids.DATASET, dataset.id), "query": query}]},
+        formats=["csv"],
+    )
+    generated = generated_reports.generate(caller, report.id)
     export = exports.create(caller, dataset.id, exports.Wanted("csv"))
+    automation = automations.create(
+        caller, name=mark, triggers=[{"type": "api"}], steps=[{"name": "rest", "type": "wait", "seconds": 9}]
+    )
+    failed_run, waiting_run = (automation_runs.execute(caller, automation.id, {"mark": mark}) for _ in range(2))
+    assert automation_runs.stopped(caller.account, failed_run.id, 1)
     comparison = comparisons.create(caller, dataset.id, before=1, after=versions)
     pipeline.settle()
     upload, _ = datasets.open_upload(caller, project_id=project.id, filename=f"{mark}.csv", size=len(FILE), parts=True)
@@ -161,6 +219,28 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
         mark,
         {
             **{prefix: ids.spell(prefix, number) for prefix, number in spelled.items()},
+            **_positions(
+                {
+                    ids.AUTOMATION: automation.id,
+                    ids.DATASET: dataset.id,
+                    ids.GENERATED_REPORT: generated.id,
+                    ids.JOB: dataset.job,
+                    ids.PREPARATION: prepared.id,
+                    ids.REPORT: report.id,
+                    ids.RUN: failed_run.id,
+                }
+            ),
+            "uuid_data": ids.uuid(ids.DATASET, dataset.id),
+            "uuid_proj": ids.uuid(ids.PROJECT, project.id),
+            "uuid_job": ids.uuid(ids.JOB, dataset.job),
+            "uuid_prep": ids.uuid(ids.PREPARATION, prepared.id),
+            "uuid_fresh": ids.uuid(ids.PREPARATION, fresh.id),
+            "uuid_execution": ids.uuid(ids.JOB, execution.id),
+            "uuid_rep": ids.uuid(ids.REPORT, report.id),
+            "uuid_gen": ids.uuid(ids.GENERATED_REPORT, generated.id),
+            "uuid_auto": ids.uuid(ids.AUTOMATION, automation.id),
+            "uuid_failed_run": ids.uuid(ids.RUN, failed_run.id),
+            "uuid_waiting_run": ids.uuid(ids.RUN, waiting_run.id),
             "other_page": ids.spell(ids.PAGE, other_page.id),
             "component": component,
             "other_component": other_component,
@@ -177,6 +257,14 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
         },
         elsewhere.id,
     )
+
+
+def begin_a_job(tenant: Tenant) -> None:
+    """Begins an export, which waits for as long as the pipeline rests."""
+    dataset = ids.parse(ids.DATASET, tenant.of[ids.DATASET]) or 0
+    waiting = exports.create(tenant.caller, dataset, exports.Wanted("csv"))
+    tenant.of["waiting_job"] = ids.spell(ids.JOB, waiting.job)
+    tenant.of["uuid_waiting_job"] = ids.uuid(ids.JOB, waiting.job)
 
 
 # ---------------------------------------------------------------- requests
@@ -211,6 +299,10 @@ def send(
         "query": filled(case["query"], QUERY) if "query" in case else None,
         "body": filled(case.get("body"), BODY),
     }
+    for place, text in instead.items():
+        if (str(operation), place.name) in IN_PLACE_OF:
+            del arguments["body"][IN_PLACE_OF[str(operation), place.name][1]]
+            arguments["body"][place.name] = text
     if "form" in case:
         body, content_type = multipart(FILE, filled(case["form"], BODY))
         arguments |= {"raw": base64.b64encode(body).decode(), "base64": True}
@@ -240,6 +332,8 @@ def kind_of(operation: Operation, place: Place) -> str | None:
     """The kind that the operation's case has in this place; None where the case leaves it out."""
     if place.where == PATH and place.prefix:
         return place.prefix
+    if (str(operation), place.name) in IN_PLACE_OF:
+        return IN_PLACE_OF[str(operation), place.name][0]
     value: Any = CASES[operation.api].get(operation.name, {})
     value = value.get(place.where, value.get("form") if place.where == BODY else None)
     for name in place.name.split("."):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from local.state import Stack
 from tests.contract.client import Answer, Client
 from tests.isolation.cases import OPEN
 from tests.isolation.documents import APIS, Operation, operations
-from tests.stack.conftest import account_on
+from tests.stack.conftest import Account, account_on
 
 pytestmark = pytest.mark.stack
 
@@ -29,9 +30,13 @@ SECRETS = ("missing", "unknown", "revoked", "expired")
 
 
 @pytest.fixture(scope="module")
-def secrets(stack: Stack) -> dict[str, str | None]:
+def account(stack: Stack) -> Account:
+    return account_on(stack)
+
+
+@pytest.fixture(scope="module")
+def secrets(account: Account) -> dict[str, str | None]:
     """Keys that open nothing, by what is wrong with them."""
-    account = account_on(stack)
     revoked = account.post("/keys", {"name": "Revoked"}).json()
     expired = _expiring(account)
     assert account.delete(f"/keys/{revoked['id']}").status == 200
@@ -53,11 +58,13 @@ def _expiring(account: Client) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_every_operation_answers_every_bad_key_alike(stack: Stack, api: str, secrets: dict[str, str | None]) -> None:
+def test_every_operation_answers_every_bad_key_alike(
+    account: Account, api: str, secrets: dict[str, str | None]
+) -> None:
     assert tuple(secrets) == SECRETS
     guarded = [each for each in operations() if each.api == api and str(each) not in OPEN]
     answers = {
-        (each.name, kind): told(ask(stack, each, secret)) for each in guarded for kind, secret in secrets.items()
+        (each.name, kind): told(ask(account, each, secret)) for each in guarded for kind, secret in secrets.items()
     }
     first = next(iter(answers.values()))
     assert {asked: answer for asked, answer in answers.items() if answer != first} == {}
@@ -69,18 +76,18 @@ def test_every_operation_answers_every_bad_key_alike(stack: Stack, api: str, sec
 
 @pytest.mark.parametrize("operation", [each for each in operations() if str(each) in OPEN], ids=str)
 def test_what_is_open_to_all_is_answered_to_a_bad_key_as_to_none(
-    stack: Stack, operation: Operation, secrets: dict[str, str | None]
+    account: Account, operation: Operation, secrets: dict[str, str | None]
 ) -> None:
-    answers = [ask(stack, operation, secret) for secret in secrets.values()]
+    answers = [ask(account, operation, secret) for secret in secrets.values()]
     assert {answer.status for answer in answers} == {200 if operation.name == "get_status" else 404}
 
 
-def ask(stack: Stack, operation: Operation, secret: str | None) -> Answer:
-    """The operation, with whatever fits the places of its path."""
+def ask(account: Account, operation: Operation, secret: str | None) -> Answer:
+    """The operation with this key of the account, and with whatever fits the places of its path."""
     path = re.sub(r"{\w+}", "1", operation.path)
     headers = {"Content-Type": "application/json"}
     body = b"{}" if operation.method in ("POST", "PUT", "PATCH") else None
-    return Client(stack.base_url(operation.api), secret).send(operation.method, path, body, headers)
+    return replace(account.of(operation.api), key=secret).send(operation.method, path, body, headers)
 
 
 def told(answer: Answer) -> tuple[int, bytes, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fluvial import datasets, ids, rows
+from fluvial import datasets, ids, part_files, rows
 from fluvial.caller import Caller
 from reference.data import handler as data_handler
 from reference.exports import handler as exports_handler
@@ -23,7 +23,7 @@ CSV = b'city,n,price\nBonn,1,1.50\nKiel,9007199254740993,2.25\n"a, b",3,2.50\nBo
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts on the disk, of this test alone."""
-    monkeypatch.setattr(rows, "CACHE", tmp_path / "parts")
+    monkeypatch.setattr(part_files, "FOLDER", tmp_path / "parts")
 
 
 @pytest.fixture

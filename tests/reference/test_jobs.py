@@ -103,3 +103,52 @@ def test_a_run_of_an_analysis_and_a_publication_name_what_they_are_of(caller: Ca
     assert claimed is not None
     assert sites.fail(claimed, version, "No.")
     assert get(caller, version.job)[1]["outputs"] == {"version": 1}
+
+
+def listed(caller: Caller, **query: str) -> tuple[int, dict[str, Any]]:
+    return answer(handler, request("GET", "/jobs", caller=caller, query=query or None))
+
+
+def test_jobs_are_listed_newest_first_and_by_state(caller: Caller) -> None:
+    project = factories.new_project(caller)
+    made = [ids.spell(ids.JOB, factories.new_dataset(caller, project).job) for _ in range(3)][::-1]
+    status, body = listed(caller)
+    assert (status, [job["id"] for job in body["data"]], body["next"]) == (200, made, None)
+    assert body["data"][0] == get(caller, made[0])[1]
+    _, page = listed(caller, per_page="2")
+    assert ([job["id"] for job in page["data"]], page["next"]) == (made[:2], made[1])
+    _, page = listed(caller, per_page="2", after=made[1])
+    assert ([job["id"] for job in page["data"]], page["next"]) == (made[2:], None)
+    cancel(caller, made[1])
+    assert [job["id"] for job in listed(caller, state="cancelled")[1]["data"]] == [made[1]]
+    assert [job["id"] for job in listed(caller, state="queued")[1]["data"]] == [made[0], made[2]]
+    assert listed(factories.new_caller())[1] == {"data": [], "next": None}
+
+
+@pytest.mark.parametrize(("name", "value"), [("state", "done"), ("after", "job_x"), ("per_page", "101")])
+def test_a_list_of_jobs_refuses_what_it_does_not_know(caller: Caller, name: str, value: str) -> None:
+    status, body = listed(caller, **{name: value})
+    assert (status, body["error"]["field"]) == (400, name)
+
+
+def cancel(caller: Caller, job: str) -> tuple[int, dict[str, Any]]:
+    return answer(handler, request("POST", "/jobs/{id}/cancel", caller=caller, path={"id": job}))
+
+
+def test_a_job_is_called_off_with_what_it_was_to_make(caller: Caller, dataset: datasets.Dataset) -> None:
+    job = ids.spell(ids.JOB, dataset.job)
+    status, body = cancel(caller, job)
+    assert (status, body["state"], body["reason"], body["attempt"]) == (200, "cancelled", "It was cancelled.", 0)
+    assert body == get(caller, job)[1] == cancel(caller, job)[1]
+    assert datasets.get(caller, dataset.id).failure == "It was cancelled."
+    assert cancel(factories.new_caller(), job)[0] == 404
+    poor = Caller(caller.account, caller.user, caller.key, caller.plan, frozenset({"jobs:read"}))
+    assert cancel(poor, job)[1]["error"]["message"] == "This API key lacks the scope 'jobs:write'."
+
+
+def test_a_job_that_has_ended_is_not_called_off(caller: Caller, dataset: datasets.Dataset) -> None:
+    job = jobs.claim(caller.account, dataset.job, lease_milliseconds=clock.MINUTE)
+    assert job is not None
+    assert factories.end_import(job, dataset)
+    status, body = cancel(caller, ids.spell(ids.JOB, dataset.job))
+    assert (status, body["error"]["message"]) == (409, "The job has ended already: it is succeeded.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from authorizer import authorize
+from authorizer import authorize, identity
 from fluvial import accounts, clock, ids, keys
 from fluvial.caller import Caller
 from fluvial.store import table
@@ -34,7 +34,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for function in (keys.create, keys.roll, keys.revoke, keys.note_use):
         monkeypatch.setitem(function.__kwdefaults__, "now", lambda: clock_.now)
     monkeypatch.setattr(clock, "now", lambda: clock_.now)
-    monkeypatch.setattr(authorize, "noted", {})
+    monkeypatch.setattr(identity, "noted", {})
     return clock_
 
 
@@ -214,7 +214,7 @@ def test_a_use_is_written_at_most_once_a_minute_by_however_many_processes(
     key = create(caller)
     for seconds, noted in ((0, "00:00:00"), (30, "00:00:00"), (59, "00:00:00"), (60, "00:01:00"), (61, "00:01:00")):
         time.now = NOW + seconds * 1000
-        monkeypatch.setattr(authorize, "noted", {})  # as in a new process
+        monkeypatch.setattr(identity, "noted", {})  # as in a new process
         assert opens(key["key"])
         assert shown(caller, key["id"])["last_used_at"] == f"2027-01-01T{noted}Z"
 
@@ -248,7 +248,7 @@ def test_a_request_does_not_wait_for_a_note_that_hangs(
 ) -> None:
     key, released = create(caller), Event()
     monkeypatch.setattr(keys.store, "note_use", lambda *_, **__: released.wait(60))
-    monkeypatch.setattr(authorize, "NOTE_SECONDS", 0.01)
+    monkeypatch.setattr(identity, "NOTE_SECONDS", 0.01)
     assert opens(key["key"])
     assert not released.is_set()
     released.set()
@@ -261,10 +261,10 @@ def test_a_use_of_a_key_that_is_unknown_makes_nothing(caller: Caller, time: Cloc
 
 
 def test_what_a_process_remembers_is_bounded(caller: Caller, time: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authorize, "MAX_NOTED", 2)
+    monkeypatch.setattr(identity, "MAX_NOTED", 2)
     for _ in range(5):
         assert opens(create(caller)["key"])
-    assert len(authorize.noted) <= 2
+    assert len(identity.noted) <= 2
 
 
 def test_revoking_keeps_when_a_key_was_last_used(caller: Caller, time: Clock) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fluvial import aws as clients
-from fluvial import blobs, datasets, ids, jobs, rows
+from fluvial import blobs, datasets, ids, jobs, part_files
 from fluvial.caller import Caller
 from fluvial.store import datasets as store
 from fluvial.store import jobs as stored_jobs
@@ -29,7 +29,7 @@ from workers import ingest, publish
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Parts on the disk, of this test alone."""
-    monkeypatch.setattr(rows, "CACHE", tmp_path / "parts")
+    monkeypatch.setattr(part_files, "FOLDER", tmp_path / "parts")
     return tmp_path / "parts"
 
 

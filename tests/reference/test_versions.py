@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fluvial import aws as clients
-from fluvial import clock, dataset_versions, datasets, ids, rows
+from fluvial import clock, dataset_versions, datasets, ids, part_files
 from fluvial.caller import Caller
 from reference.data import handler as data_handler
 from reference.rows import handler as rows_handler
@@ -22,7 +22,7 @@ from tests.workers.pipeline import Pipeline
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "CACHE", tmp_path / "parts")
+    monkeypatch.setattr(part_files, "FOLDER", tmp_path / "parts")
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ def test_an_import_is_answered_whole_and_can_be_followed(
             "counts": None,
             "schema_changes": None,
             "failure": None,
+            "lineage": None,
             "job_id": ids.spell(ids.JOB, version.job),
             "created_by": ids.spell(ids.USER, caller.user),
             "created_at": clock.iso(version.created),

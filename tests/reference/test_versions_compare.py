@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fluvial import clock, comparisons, datasets, ids, jobs
+from fluvial import clock, comparisons, datasets, ids, job_kinds, jobs
 from fluvial.errors import NotFoundError
 from fluvial.store import comparisons as store
 from fluvial.store import keys, table
@@ -16,7 +16,7 @@ from tests import factories
 from tests.factories import answer, request
 from tests.reference.versions import Data
 from tests.workers.pipeline import own_client
-from workers import comparing, fail_job
+from workers import comparing
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_one_whose_worker_dies_or_fails_ends_as_failed(data: Data, monkeypatch: 
     job = jobs.claim(data.caller.account, found.job, lease_milliseconds=clock.MINUTE)
     assert job is not None
     assert get(data, made["id"])[1]["status"] == "running"
-    fail_job.HOW[job.kind](job)
+    job_kinds.fail_stopped(job)
     failed = get(data, made["id"])[1]
     assert (failed["status"], failed["counts"]) == ("failed", None)
     assert "stopped without an answer" in failed["failure"]["reason"]

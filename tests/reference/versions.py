@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fluvial import aws, datasets, ids, rows
+from fluvial import aws, datasets, ids, part_files
 from fluvial.caller import Caller
 from reference.versions import handler
 from tests import factories
@@ -18,7 +18,7 @@ class Data:
     """A dataset of a caller, with the real workers on moto."""
 
     def __init__(self, resources: dict[str, str], cache: Path, monkeypatch: Any, file: bytes) -> None:
-        monkeypatch.setattr(rows, "CACHE", cache)
+        monkeypatch.setattr(part_files, "FOLDER", cache)
         self.resources = resources
         self.caller: Caller = factories.new_caller()
         self.pipeline = Pipeline(resources)

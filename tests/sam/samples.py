@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fluvial import ids
+from fluvial.ids import uuid
 from fluvial.store.keys import number
 from tests.template import ROOT
 
@@ -29,7 +31,25 @@ IDS = {
     "page": 243362205200401,
     "section": 243362205200402,
     "export": 243362103214083,
+    "preparation": 243362103214093,
+    "execution": 243362103214094,
+    "computing": 243362103214101,
+    "rendering": 243362103214102,
+    "automation": 243362103214111,
+    "automation_run": 243362103214112,
+    "automation_job": 243362103214113,
 }
+KINDS = (
+    ids.ACCOUNT,
+    ids.AUTOMATION,
+    ids.DATASET,
+    ids.GENERATED_REPORT,
+    ids.JOB,
+    ids.PREPARATION,
+    ids.PROJECT,
+    ids.REPORT,
+    ids.RUN,
+)
 TEXTS = {
     "event": "evt_06xar5t900j7c1f0a93d2",
     "secret": "flv_Zq3vX8Lw0KpT5sYb7NcR2mHd9GfJ4aEu136cZh",
@@ -56,8 +76,10 @@ def event_of(handler: str, **made: int | str) -> dict[str, Any]:
 def _about(text: str, made: dict[str, int | str]) -> str:
     for name, real in made.items():
         if isinstance(real, int):
-            # As a number in contexts and attributes, and in the spelling that ids share but for their prefix.
+            # As a number in contexts and attributes, in the spelling that ids share but for their prefix, as a UUID.
             text = text.replace(str(IDS[name]), str(real)).replace(number(IDS[name]), number(real))
+            for kind in KINDS:
+                text = text.replace(uuid(kind, IDS[name]), uuid(kind, real))
         else:
             text = text.replace(TEXTS[name], real)
     return text

@@ -10,7 +10,21 @@ from typing import Any
 
 import pytest
 
-from fluvial import analyses, aws, config, exports, ids, previews, sites
+from fluvial import (
+    analyses,
+    automation_runs,
+    automations,
+    aws,
+    config,
+    executions,
+    exports,
+    generated_reports,
+    ids,
+    preparations,
+    previews,
+    reports,
+    sites,
+)
 from fluvial.caller import Caller
 from fluvial.store.keys import number
 from local import server
@@ -32,6 +46,16 @@ def of(handler: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Says which function a test proves."""
     proven.add(handler)
     return lambda test: test
+
+
+def new_preparation(caller: Caller, dataset_id: int) -> preparations.Preparation:
+    recipe = {"steps": [{"step": "limit", "limit": 1}]}
+    return preparations.create(caller, name="First", inputs={"levels": preparations.Input(dataset_id)}, recipe=recipe)
+
+
+def new_automation(caller: Caller, trigger: dict[str, Any]) -> automations.Automation:
+    steps = [{"name": "rest", "type": "wait", "seconds": 3_600}]
+    return automations.create(caller, name="Nightly", triggers=[trigger], steps=steps)
 
 
 @pytest.fixture
@@ -85,6 +109,17 @@ def test_a_key_is_let_in_with_its_identity(sam: Sam, account: Account) -> None:
 
 
 # ---------------------------------------------------------------- reference
+
+
+@of("authorizer.subscription.handler")
+def test_a_key_is_let_in_with_its_subscription_alone(sam: Sam, account: Account) -> None:
+    handler = "authorizer.subscription.handler"
+    answer = sam.invoke(handler, **account.ids, secret=account.secret)
+
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert answer["principalId"] == str(account.ids["key"])
+    stranger = sam.invoke(handler, account=account.ids["account"] + 1, secret=account.secret)
+    assert stranger["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
 @of("reference.status.handler")
@@ -376,6 +411,108 @@ def test_the_codefluss_document_is_answered_from_the_built_function(sam: Sam) ->
     assert body == json.loads((template.ROOT / "functions/codefluss/openapi.json").read_text())
 
 
+# ---------------------------------------------------------------- flarelight
+
+
+@of("flarelight.imports.handler")
+def test_records_become_an_import(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("flarelight.imports.handler", **account.ids))
+
+    assert status == 200
+    assert (body["data"]["status"], body["data"]["mode"], body["messages"]) == ("queued", "create", [])
+    number = ids.of_uuid(ids.DATASET, body["data"]["id"])
+    assert number is not None
+    assert account.client.get(f"/data/{ids.spell(ids.DATASET, number)}")["status"] == "processing"
+
+
+@of("flarelight.rows.handler")
+def test_the_records_of_an_import_are_answered(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("flarelight.rows.handler", **account.ids, dataset=made["dataset"]))
+
+    assert status == 200
+    expected = account.client.get(f"/data/{ids.spell(ids.DATASET, made['dataset'])}/rows?per_page=100")
+    assert body["data"]["records"] == expected["data"]
+    assert body["data"]["total"] == expected["pagination"]["total"]
+
+
+@of("flarelight.jobs.handler")
+def test_a_job_is_answered_in_the_envelope(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+
+    status, body = _answer(sam.invoke("flarelight.jobs.handler", **account.ids, job=made["job"]))
+
+    assert status == 200
+    assert (body["data"]["kind"], body["data"]["source"]["type"]) == ("ingest", "import")
+    assert body["data"]["source"]["id"] == ids.uuid(ids.DATASET, made["dataset"])
+
+
+@of("flarelight.documentation.handler")
+def test_the_flarelight_document_is_answered_from_the_built_function(sam: Sam) -> None:
+    status, body = _answer(sam.invoke("flarelight.documentation.handler"))
+
+    assert status == 200
+    assert body == json.loads((template.ROOT / "functions/flarelight/openapi.json").read_text())
+
+
+@of("flarelight.reports.handler")
+def test_a_report_is_defined(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("flarelight.reports.handler", **account.ids, dataset=made["dataset"]))
+
+    assert status == 200
+    assert (body["data"]["name"], body["messages"]) == ("Stations", [])
+    assert body["data"]["sections"][0]["importId"] == ids.uuid(ids.DATASET, made["dataset"])
+
+
+@of("flarelight.recipes.handler")
+def test_a_preparation_is_made(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("flarelight.recipes.handler", **account.ids, dataset=made["dataset"]))
+
+    assert status == 200
+    assert (body["data"]["name"], body["data"]["status"]) == ("Highest levels", "created")
+
+
+@of("flarelight.preparations.handler")
+def test_a_preparation_is_begun(
+    sam: Sam, account: Account, csv: Path, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+    prepared = new_preparation(core_on_emulator(account), made["dataset"])
+
+    status, body = _answer(sam.invoke("flarelight.preparations.handler", **account.ids, preparation=prepared.id))
+
+    assert (status, body["data"]["status"], body["data"]["version"]) == (200, "queued", 1)
+
+
+@of("flarelight.automations.handler")
+def test_an_automation_is_executed(sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]) -> None:
+    made = new_automation(core_on_emulator(account), {"type": "api"})
+
+    status, body = _answer(sam.invoke("flarelight.automations.handler", **account.ids, automation=made.id))
+
+    assert (status, body["data"]["status"]) == (200, "queued")
+
+
+@of("flarelight.chart_data.handler")
+def test_the_data_of_a_chart_are_computed_at_once(sam: Sam, account: Account, csv: Path) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+
+    status, body = _answer(sam.invoke("flarelight.chart_data.handler", **account.ids, dataset=made["dataset"]))
+
+    assert status == 200
+    assert (body["data"]["labels"], body["data"]["series"][0]["data"]) == (["Cuxhaven", "Husum"], [1, 1])
+
+
 # ---------------------------------------------------------------- workers
 
 
@@ -469,6 +606,22 @@ def test_an_analysis_gets_its_result(
     assert analyses.result(caller, analysis.id, offset=0, limit=10).items == [{"highest": 512}]
 
 
+@of("workers.prepare.handler")
+def test_a_preparation_makes_its_output(
+    sam: Sam, account: Account, csv: Path, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+    caller = core_on_emulator(account)
+    prepared = new_preparation(caller, made["dataset"])
+    queued = executions.execute(caller, prepared.id)
+
+    assert sam.invoke("workers.prepare.handler", **account.ids, execution=queued.id) == NOTHING_FAILED
+
+    found = preparations.get(caller, prepared.id)
+    assert (found.status, found.failure, found.rows) == ("completed", None, 1)
+
+
 @of("workers.export.handler")
 def test_an_export_gets_its_file(
     sam: Sam, account: Account, csv: Path, core_on_emulator: Callable[[Account], Caller]
@@ -483,6 +636,77 @@ def test_an_export_gets_its_file(
 
     found = exports.get(caller, made["dataset"], queued.id)
     assert (found.status, found.rows) == ("completed", 2)
+
+
+@of("workers.compute_report.handler")
+@of("workers.render_report.handler")
+def test_a_report_is_computed_and_drawn_by_two_functions(
+    sam: Sam, account: Account, csv: Path, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    made = account.upload(account.new_project(), csv)
+    sam.on_emulator("workers.ingest.handler", **account.ids, **made)
+    caller = core_on_emulator(account)
+    source = {"dataset": ids.spell(ids.DATASET, made["dataset"])}
+    query = {"group_by": ["station"], "aggregates": [{"function": "max", "column": "level_cm", "as": "highest"}]}
+    chart = {"type": "bar", "dimension": "station", "measures": ["highest"]}
+    asked = {**source, "query": query}
+    sections = [{"type": "chart", **asked, "chart": chart}, {"type": "table", **asked}]
+    report = reports.create(caller, name="Levels", definition={"sections": sections})
+    queued = generated_reports.generate(caller, report.id)
+
+    assert sam.invoke("workers.compute_report.handler", **account.ids, computing=queued.job) == NOTHING_FAILED
+    assert generated_reports.get(caller, queued.id).answers is not None
+    assert sam.invoke("workers.render_report.handler", **account.ids, rendering=queued.job) == NOTHING_FAILED
+
+    found = generated_reports.get(caller, queued.id)
+    assert (found.status, found.failure) == ("completed", None)
+    assert [file.path for file in found.files] == ["report.html", "report.pdf", "report.xlsx", "tables/01-table-1.csv"]
+
+
+@of("workers.start_automation.handler")
+@of("workers.automation_step.handler")
+def test_a_run_is_started_and_takes_its_first_turn(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    caller = core_on_emulator(account)
+    run = automation_runs.execute(caller, new_automation(caller, {"type": "api"}).id)
+    assert run.job is not None
+
+    answer = sam.invoke("workers.automation_step.handler", **account.ids, automation_run=run.id)
+    assert (answer["next"], 3_500 < answer["seconds"] <= 3_600) == ("wait", True)
+    assert automation_runs.get(caller, run.id).status == "running"
+
+    started = sam.invoke("workers.start_automation.handler", **account.ids, automation_job=run.job)
+    assert started == NOTHING_FAILED
+    machine = next(iter(sam.client("stepfunctions").list_state_machines()["stateMachines"]))
+    executions = sam.client("stepfunctions").list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    assert f"{ids.spell(ids.RUN, run.id)}-1-0" in {each["name"] for each in executions}
+
+
+@of("workers.automation_events.handler")
+def test_an_event_starts_an_automation(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    caller = core_on_emulator(account)
+    made = new_automation(caller, {"type": "event", "event": "data.processed"})
+
+    assert sam.invoke("workers.automation_events.handler", **account.ids) == NOTHING_FAILED
+
+    (run,), _ = automation_runs.behind(caller, made.id, None, limit=10)
+    assert (run.status, run.trigger["event"]) == ("queued", "data.processed")
+
+
+@of("workers.automations.handler")
+def test_a_time_of_a_schedule_starts_an_automation(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    caller = core_on_emulator(account)
+    made = new_automation(caller, {"type": "schedule", "expression": "cron(0 6 * * ? *)"})
+
+    assert sam.invoke("workers.automations.handler", **account.ids, automation=made.id) == NOTHING_FAILED
+
+    (run,), _ = automation_runs.behind(caller, made.id, None, limit=10)
+    assert run.trigger == {"type": "schedule", "scheduled_at": "2026-11-20T06:00:00Z"}
 
 
 @of("workers.fail_job.handler")

@@ -156,6 +156,66 @@ MEANT = (
     ),
     Meant(
         REJECTED,
+        r"'after' must be the id of the last item",
+        "A UUID says by a hash which kind of thing it is of: the document's pattern has the form alone.",
+    ),
+    Meant(
+        REJECTED,
+        r"'key' means nothing to|Say either 'importId' or 'preparationId'",
+        "Which fields go together depends on the values of others: a schema would list every combination.",
+    ),
+    Meant(
+        REJECTED,
+        r"The report has no parameter|The report needs a value for the parameter|Two parameters are called",
+        "Which parameters a report has, its definition says.",
+    ),
+    Meant(
+        REJECTED,
+        r"\"field\": \"parameters\.\d+\.(default|values)\b",
+        "A parameter's values are of its type, and its default is one of them.",
+    ),
+    Meant(
+        REJECTED,
+        r"\"field\": \"sections\.\d+\.(query|chartQuery|chart|columns|value|compareWith|format)\b",
+        "What a section shows depends on its query, and that on the data: docs/apis.md has the members of both.",
+    ),
+    Meant(
+        REJECTED,
+        r"'sections\.\d+' must name either",
+        "Of two fields, each of them good, one has to be given, and only one.",
+    ),
+    Meant(
+        REJECTED,
+        r"must have either 'steps' or 'select'|\"field\": \"select\""
+        r"|\"field\": \"steps\.\d+"
+        r"(\"|\.(?!(name|type|retries|backoffSeconds|url|seconds|until|conditions|match|then)\b))",
+        "What a step of a recipe takes depends on its kind, and a SELECT is a language: docs/data-model.md has both.",
+    ),
+    Meant(
+        REJECTED,
+        r"must be unique: another step|does not come before this one|or the name of a later step"
+        r"|one schedule at most",
+        "Which steps there are, and in which order, depends on all of them; so does how many schedules there are.",
+    ),
+    Meant(
+        REJECTED,
+        r"expression' cannot be read|The schedule is never due|is not a time zone|end' must lie after",
+        "What a cron expression says and when it is due is more than a pattern tells, and zones are a database.",
+    ),
+    Meant(
+        REJECTED,
+        r"\"field\": \"steps\.\d+\.url\"",
+        "Where webhooks may go is decided by what the name resolves to; the document has scheme and form.",
+    ),
+    Meant(
+        REJECTED,
+        r"The chart has no .* to sort by|The labels are sorted by|Two measures would be called"
+        r"|A measure cannot be called|Where gaps are filled|fills gaps between buckets"
+        r"|it needs a 'bucket'|must be a name of the IANA",
+        "What a question sorts by are the names of its measures, and only buckets of time have gaps and zones.",
+    ),
+    Meant(
+        REJECTED,
         r"The secret must be 'whsec_'",
         "A secret's length is counted in bytes, of text or of what its base64 stands for; a schema counts characters.",
     ),
@@ -166,15 +226,24 @@ MEANT = (
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Spares the things that other operations need, whose ids Schemathesis finds in lists, and the rest of the world.
 
-    An address for webhooks that Schemathesis makes up may be somebody's: it becomes one of this machine.
+    An address for webhooks that Schemathesis makes up may be somebody's: it becomes one of this machine. And an
+    automation that it makes up starts by nothing but its trigger `api`: else each request could start all of them.
     """
-    if isinstance(case.body, dict) and ADDRESS.match(str(case.body.get("url"))):
-        case.body["url"] = "http://127.0.0.1:9/"
+    _call_nobody(case.body)
+    if isinstance(case.body, dict) and "triggers" in case.body and case.body.get("enabled", True) is True:
+        case.body["enabled"] = False
     operation = case.operation.definition.raw.get("operationId")
     if case.method.upper() == "DELETE" or operation in ENDING:
         for name, value in (case.path_parameters or {}).items():
             if value in KEPT:
-                case.path_parameters[name] = re.sub(r"[^_]+$", "00000000003", str(value))
+                case.path_parameters[name] = re.sub(r"[^_]{1,11}$", "00000000003", str(value))
+
+
+def _call_nobody(body: Any) -> None:
+    for each in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
+        _call_nobody(each)
+    if isinstance(body, dict) and ADDRESS.match(str(body.get("url"))):
+        body["url"] = "http://127.0.0.1:9/"
 
 
 @schemathesis.hook

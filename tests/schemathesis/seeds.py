@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from fluvial.ids import UUID_PATTERN
 from tests.stack.conftest import Account
 
 WAIT_SECONDS = 60
@@ -17,10 +18,13 @@ WAIT_SECONDS = 60
 CSV = b"channel,spend,revenue\nmail,10.50,30\nweb,20.25,25\n"
 QUERY = {"group_by": ["channel"], "aggregates": [{"function": "sum", "column": "spend", "as": "spent"}]}
 PREFIX = re.compile(r"^\^([a-z]+)_\[")
+UUID = re.compile(UUID_PATTERN)
+# With the columns of the examples in the document of Flarelight.
+RECORDS = [{"city": "Bonn", "n": 1}, {"city": "Kiel", "n": 2}]
 
 Document = dict[str, Any]
 Ids = dict[str, str]
-"""An id by the prefix of its kind, or what a parameter of this name takes."""
+"""An id by the prefix of its kind, what a parameter of this name takes, or a parameter of Flarelight, by its path."""
 
 
 def made(account: Account) -> Ids:
@@ -71,24 +75,103 @@ def made(account: Account) -> Ids:
         "token": link.split("/preview/")[1].split("/")[0],
         "path": "index.html",
         "own_key": reference.get("/keys").json()["data"][-1]["id"],
+        **_of_flarelight(account.of("flarelight")),
+    }
+
+
+def _of_flarelight(account: Account) -> Ids:
+    """All ids are UUIDs there: what one is of its path tells, and of fields their name."""
+
+    def import_id(name: str) -> tuple[str, str, str]:
+        begun = _made(account, "/Import/Data", {"name": name, "data": RECORDS}, 200)["data"]
+        _until(lambda: account.get(f"/Import/{begun['id']}").json()["data"]["status"] == "ready")
+        return begun["id"], begun["jobId"], begun["projectId"]
+
+    (kept, job, project), (changed, *_) = import_id("Kept"), import_id("Changed")
+    preparation = _made(
+        account,
+        "/Preparation",
+        {
+            "name": "Kept",
+            "inputs": {"orders": {"importId": kept}},
+            "recipe": {"steps": [{"step": "filter", "expression": "n > 1"}]},
+        },
+        200,
+    )["data"]["id"]
+    execution = _made(account, f"/Preparation/{preparation}/Execute", {}, 200)["data"]["jobId"]
+    report = _made(account, "/Report", {"name": "Kept", "sections": [{"type": "text", "text": "Well."}]}, 200)
+    report_id = report["data"]["id"]
+    generated = _made(account, f"/Report/{report_id}/Generate", {"formats": ["html"]}, 200)["data"]
+    steps = [{"name": "rest", "type": "wait", "seconds": 1}]
+    automation = _made(account, "/Automation", {"name": "Kept", "triggers": [{"type": "api"}], "steps": steps}, 200)
+    automation_id = automation["data"]["id"]
+    run = _made(account, f"/Automation/{automation_id}/Execute", {}, 200)["data"]["runId"]
+    for each in (execution, generated["jobId"]):
+        _until(lambda each=each: account.get(f"/Job/{each}").json()["data"]["status"] == "succeeded")
+    return {
+        "/Import/{id}": kept,
+        "/Job/{id}": job,
+        "/Preparation/{id}": preparation,
+        "/Report/{id}": report_id,
+        "/Report/Generated/{id}": generated["generatedReportId"],
+        "/Automation/{id}": automation_id,
+        "/Automation/Run/{id}": run,
+        "/Import/All after": kept,
+        "/Job/All after": job,
+        "/Preparation/All after": preparation,
+        "/Preparation/{id}/Executions after": execution,
+        "/Report/All after": generated["generatedReportId"],
+        "/Report/Definitions after": report_id,
+        "/Automation/All after": automation_id,
+        "/Automation/{id}/Runs after": run,
+        "jobId": execution,
+        "importId": kept,
+        "preparationId": preparation,
+        "reportId": report_id,
+        "generatedReportId": generated["generatedReportId"],
+        "automationId": automation_id,
+        "projectId": project,
+        # Of an import that takes more records.
+        "id": changed,
     }
 
 
 def with_examples(document: Document, ids: Ids) -> Document:
     """The document with these ids as its examples. What deletes keeps those of the document, which nothing has."""
     document = copy.deepcopy(document)
-    for methods in document["paths"].values():
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                content.update({name: _with_ids(content[name], ids) for name in ("example",) if name in content})
             if method == "delete":
                 continue
             for parameter in operation.get("parameters", []):
-                if found := _id_of(parameter["name"], parameter["schema"], ids):
+                if found := _of_place(path, parameter["name"], ids) or _id_of(
+                    parameter["name"], parameter["schema"], ids
+                ):
                     parameter["example"] = found
     for schema in _objects(document["components"]["schemas"]):
         for name, field in schema.get("properties", {}).items():
             if isinstance(field, dict) and (found := _id_of(name, field, ids)) and "pattern" in str(field):
                 field["examples"] = [found]
     return document
+
+
+def _of_place(path: str, name: str, ids: Ids) -> str | None:
+    """What Flarelight has in this place."""
+    if name == "id":
+        return ids.get(path[: path.find("{id}") + len("{id}")])
+    return ids.get(f"{path} {name}")
+
+
+def _with_ids(example: Any, ids: Ids) -> Any:
+    """The body with these ids in the place of UUIDs."""
+    if isinstance(example, dict):
+        return {
+            name: ids.get(name, value) if isinstance(value, str) and UUID.fullmatch(value) else _with_ids(value, ids)
+            for name, value in example.items()
+        }
+    return [_with_ids(each, ids) for each in example] if isinstance(example, list) else example
 
 
 def _id_of(name: str, schema: Document, ids: Ids) -> str | None:
@@ -105,9 +188,9 @@ def _objects(node: Any) -> Iterator[Document]:
             yield from _objects(each)
 
 
-def _made(account: Account, path: str, body: object) -> Any:
+def _made(account: Account, path: str, body: object, status: int = 201) -> Any:
     answer = account.post(path, body)
-    assert answer.status == 201, answer.body
+    assert answer.status == status, answer.body
     return answer.json()
 
 

@@ -42,6 +42,7 @@ def test_schemathesis_finds_nothing(stack: Stack, api: str, tmp_path: Path) -> N
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FLUVIAL_"))},
         "FLUVIAL_KEY": made["api_key"],
+        "FLUVIAL_SUBSCRIPTION": made["subscription_id"],
         "FLUVIAL_SEED": json.dumps({"kept": [*ids.values(), made["user_id"]]}),
         "SCHEMATHESIS_HOOKS": "tests.schemathesis.hooks",
         "PYTHONPATH": str(apis.ROOT),

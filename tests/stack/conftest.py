@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from fluvial import ids
 from local import aws
 from local import stack as stacks
 from local.state import Stack
@@ -33,7 +34,14 @@ class Account(Client):
     def of(self, api: str) -> Account:
         """The same account at another API."""
         assert self.stack is not None
-        return replace(self, base_url=self.stack.base_url(api))
+        subscription = self.subscription_id if api == "flarelight" else None
+        return replace(self, base_url=self.stack.base_url(api), subscription=subscription)
+
+    @property
+    def subscription_id(self) -> str:
+        number = ids.parse(ids.ACCOUNT, self.id)
+        assert number is not None
+        return ids.uuid(ids.ACCOUNT, number)
 
 
 NewAccount = Callable[..., Account]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fluvial.http import headers
@@ -12,16 +14,19 @@ from tests.stack.conftest import Account
 pytestmark = pytest.mark.stack
 
 ORIGIN = {"Origin": "https://app.example.com"}
-# A method on each, and one with a parameter; what the path has beside it is the template's.
-ROUTES = [("/projects", "POST", {"GET", "POST", "OPTIONS"}), ("/projects/proj_abc123", "DELETE", {"GET", "OPTIONS"})]
-SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
+# A list and an absent thing in it, of each API.
+LISTS = dict.fromkeys(apis.names(), ("/projects", "/projects/proj_abc123")) | {
+    "flarelight": ("/Import/All", "/Import/abc123")
+}
+SENT = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
+CREDENTIALS = dict.fromkeys(apis.names(), ("Authorization",)) | {"flarelight": ("X-Api-Key", "X-Subscription-Id")}
 
 
 @pytest.mark.parametrize("api", apis.names())
-@pytest.mark.parametrize(("path", "method", "allowed"), ROUTES)
-def test_a_preflight_is_answered_without_a_key(
-    account: Account, api: str, path: str, method: str, allowed: set[str]
-) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_preflight_is_answered_without_a_key(account: Account, api: str, alone: bool) -> None:
+    path = LISTS[api][alone]
+    method, allowed = ("DELETE", {"GET", "OPTIONS"}) if alone else ("GET", {"OPTIONS"})
     asked = {
         **ORIGIN,
         "Access-Control-Request-Method": method,
@@ -32,17 +37,19 @@ def test_a_preflight_is_answered_without_a_key(
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-max-age"] == "7200"
     assert {method, *allowed} <= set(answer.headers["access-control-allow-methods"].split(","))
-    assert set(SENT) <= set(answer.headers["access-control-allow-headers"].split(","))
+    sent = {*SENT, *CREDENTIALS[api]}
+    assert sent <= set(answer.headers["access-control-allow-headers"].split(","))
 
 
 @pytest.mark.parametrize("api", apis.names())
 def test_every_answer_of_a_function_can_be_read_by_a_browser_and_is_safe_in_one(account: Account, api: str) -> None:
     client = account.of(api)
+    path, absent = LISTS[api]
     for status, answer in (
-        (200, client.send("GET", "/projects", headers=ORIGIN)),
-        (400, client.send("GET", "/projects?limit=0&per_page=0", headers=ORIGIN)),
-        (400, client.send("POST", "/projects", b"{", ORIGIN)),
-        (404, client.send("GET", "/projects/proj_abc123", headers=ORIGIN)),
+        (200, client.send("GET", path, headers=ORIGIN)),
+        (400, client.send("GET", f"{path}?limit=0&per_page=0&count=0", headers=ORIGIN)),
+        (400, client.send("POST", "/Import/Data" if api == "flarelight" else path, b"{", ORIGIN)),
+        (404, client.send("GET", absent, headers=ORIGIN)),
     ):
         assert answer.status == status, answer.body
         assert_open(answer)
@@ -56,10 +63,10 @@ def test_every_answer_of_a_function_can_be_read_by_a_browser_and_is_safe_in_one(
 def test_every_answer_of_the_gateway_itself_can_be_read_by_a_browser(account: Account, api: str) -> None:
     client = account.of(api)
     for status, answer in (
-        (401, Client(client.base_url).send("GET", "/projects", headers=ORIGIN)),
-        (401, Client(client.base_url, "YOUR_API_KEY").send("GET", "/projects", headers=ORIGIN)),
+        (401, Client(client.base_url).send("GET", LISTS[api][0], headers=ORIGIN)),
+        (401, replace(client, key="YOUR_API_KEY").send("GET", LISTS[api][0], headers=ORIGIN)),
         (404, client.send("GET", "/nothing", headers=ORIGIN)),
-        (404, client.send("PATCH", "/projects", headers=ORIGIN)),
+        (404, client.send("PATCH", LISTS[api][0], headers=ORIGIN)),
     ):
         assert answer.status == status, answer.body
         assert_open(answer)

@@ -13,7 +13,20 @@ from typing import Any
 import boto3
 
 from tests import in_moto
-from workers import analyse, deliver, export, fail_job, fan_out, ingest, publish, publish_site, sweep
+from workers import (
+    analyse,
+    compute_report,
+    deliver,
+    export,
+    fail_job,
+    fan_out,
+    ingest,
+    prepare,
+    publish,
+    publish_site,
+    render_report,
+    sweep,
+)
 
 
 class Died(BaseException):
@@ -31,7 +44,7 @@ class Pipeline:
 
     def __init__(self, resources: dict[str, str]) -> None:
         self.resources = resources
-        self.published: set[tuple[str, str]] = set()
+        self.published: set[tuple[object, ...]] = set()
         self.deaths = 0
 
     def settle(self, rounds: int = 60) -> None:
@@ -48,23 +61,29 @@ class Pipeline:
             self.drain("IngestQueue", ingest.handler),
             self.drain("AnalyseQueue", analyse.handler),
             self.drain("ExportQueue", export.handler),
+            self.drain("PrepareQueue", prepare.handler),
             self.drain("PublishSiteQueue", publish_site.handler),
+            self.drain("ComputeReportQueue", compute_report.handler),
+            self.drain("RenderReportQueue", render_report.handler),
             self.drain("FanOutQueue", fan_out.handler),
             self.drain("DeliverQueue", deliver.handler),
             self.drain("SweepQueue", sweep.handler),
             self.drain("IngestDeadLetters", fail_job.handler),
             self.drain("AnalyseDeadLetters", fail_job.handler),
             self.drain("ExportDeadLetters", fail_job.handler),
+            self.drain("PrepareDeadLetters", fail_job.handler),
             self.drain("PublishSiteDeadLetters", fail_job.handler),
+            self.drain("ComputeReportDeadLetters", fail_job.handler),
+            self.drain("RenderReportDeadLetters", fail_job.handler),
         ]
         return any(busy)
 
     def stream(self) -> bool:
-        """New events and jobs of the table, to the publisher; again if it died."""
+        """New events and jobs of the table, and jobs that were handed over, to the publisher; again if it died."""
         fresh = {
-            key: in_moto.wire(attributes)
+            mark: in_moto.wire(attributes)
             for key, attributes in in_moto.items(self.resources["Table"])
-            if attributes["type"].value in ("event", "job") and key not in self.published
+            if (mark := _mark(key, attributes)) is not None and mark not in self.published
         }
         if not fresh:
             return False
@@ -99,3 +118,13 @@ class Pipeline:
             self.deaths += 1
             return False
         return True
+
+
+def _mark(key: tuple[str, str], attributes: Any) -> tuple[object, ...] | None:
+    """What tells a record of the stream apart from those before it; None for an item that its filter leaves out."""
+    type_, stage = attributes["type"].value, attributes.get("stage")
+    if type_ == "event" or (type_ == "job" and stage is None):
+        return key
+    if type_ == "job" and attributes["state"].value == "queued":
+        return *key, stage.value, attributes["attempt"].value
+    return None

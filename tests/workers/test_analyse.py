@@ -300,10 +300,12 @@ def test_an_analysis_that_is_deleted_while_it_runs_leaves_nothing(
         return finish(*arguments, **named)
 
     monkeypatch.setattr(analyse.analyses, "finish", deleted_first)
-    analyses.run(caller, made.id)
+    job_id = analyses.run(caller, made.id).job
     pipeline.settle()
     assert stored_keys(aws) == []
     assert types_of_events(caller) == {"analysis.created": 1, "analysis.deleted": 1}
+    assert job_id is not None
+    assert jobs.get(caller, job_id).state == "cancelled"
 
 
 def test_a_name_that_is_changed_while_it_runs_is_not_lost_and_nor_is_the_result(

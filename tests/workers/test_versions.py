@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from fluvial import blobs, clock, dataset_versions, datasets, imports, jobs, projects, rows
+from fluvial import blobs, clock, dataset_versions, datasets, imports, jobs, part_files, projects, rows
 from fluvial.caller import Caller
 from fluvial.dataset_versions import Version
 from fluvial.errors import ConflictError, InvalidError, NotFoundError
@@ -26,7 +26,7 @@ CSV = b"id,n\n1,10\n2,20\n"
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "CACHE", tmp_path / "parts")
+    monkeypatch.setattr(part_files, "FOLDER", tmp_path / "parts")
 
 
 @pytest.fixture
@@ -265,12 +265,12 @@ def test_a_foreign_dataset_is_absent(caller: Caller, dataset: datasets.Dataset) 
 def test_an_import_that_dies_again_and_again_sets_the_dataset_free(
     caller: Caller, pipeline: Pipeline, dataset: datasets.Dataset
 ) -> None:
-    from workers import fail_job
+    from fluvial import job_kinds
 
     version = start(caller, dataset, b"id,n\n3,30\n", "append")
     job = jobs.claim(caller.account, version.job, lease_milliseconds=clock.MINUTE)
     assert job is not None
-    fail_job.HOW[job.kind](job)
+    job_kinds.fail_stopped(job)
     assert dataset_versions.get(caller, dataset.id, 2).status == "failed"
     found = datasets.get(caller, dataset.id)
     assert (found.importing, found.status, found.version) == (None, "ready", 1)

@@ -10,7 +10,18 @@ from pydantic import ConfigDict, Field
 from fluvial import clock, dataset_versions, datasets, ids, imports, rejects, replays
 from fluvial.errors import InvalidError
 from fluvial.http import Number
-from fluvial.http.wire import A_CHANGE, LINE, Documented, File, FormRequest, Request, Shape, line, one_of
+from fluvial.http.wire import (
+    A_CHANGE,
+    LEFT_OUT_IF_NONE,
+    LINE,
+    Documented,
+    File,
+    FormRequest,
+    Request,
+    Shape,
+    line,
+    one_of,
+)
 from reference.wire.common import Page, UploadIdText, VersionInBody, VersionInQuery
 from reference.wire.data import DataItem
 from reference.wire.options import Options, OptionsText
@@ -166,8 +177,40 @@ class Failure(Shape):
     reason: str
 
 
+class PinnedInput(Shape):
+    name: str
+    data_id: str
+    version: int
+
+
+class Lineage(Shape):
+    """What made a version that is no import: a preparation's recipe over versions of data.
+
+    `sha256` is equal where recipe and inputs are. The recipe is in the answer of one version only.
+    """
+
+    preparation_id: str
+    sha256: str
+    recipe_sha256: str
+    inputs: list[PinnedInput]
+    recipe: Annotated[dict[str, Any] | None, LEFT_OUT_IF_NONE] = None
+
+    @classmethod
+    def from_core(cls, made_by: dataset_versions.MadeBy, told: dict[str, Any] | None) -> Lineage:
+        return cls(
+            preparation_id=ids.spell(ids.PREPARATION, made_by.preparation),
+            sha256=made_by.sha256,
+            recipe_sha256=made_by.recipe_sha256,
+            inputs=[
+                PinnedInput(name=name, data_id=ids.spell(ids.DATASET, dataset), version=version)
+                for name, (dataset, version) in made_by.inputs.items()
+            ],
+            recipe=None if told is None else told["recipe"],
+        )
+
+
 class Version(Shape):
-    """One import and what it did. `counts` and `schema_changes` are null until it has ended."""
+    """One import and what it did, or what a preparation made. `counts` and `schema_changes` are null until it ended."""
 
     number: int
     data_id: str
@@ -188,13 +231,14 @@ class Version(Shape):
     counts: Counts | None
     schema_changes: dict[str, Any] | None
     failure: Failure | None
+    lineage: Lineage | None
     job_id: str
     created_by: str
     created_at: str
     ended_at: str | None
 
     @classmethod
-    def from_core(cls, version: dataset_versions.Version) -> Version:
+    def from_core(cls, version: dataset_versions.Version, lineage: dict[str, Any] | None = None) -> Version:
         return cls(
             number=version.number,
             data_id=ids.spell(ids.DATASET, version.dataset),
@@ -215,6 +259,7 @@ class Version(Shape):
             counts=None if version.counts is None else Counts(**version.counts),
             schema_changes=version.changes,
             failure=None if version.failure is None else Failure(reason=version.failure),
+            lineage=None if version.made_by is None else Lineage.from_core(version.made_by, lineage),
             job_id=ids.spell(ids.JOB, version.job),
             created_by=ids.spell(ids.USER, version.by),
             created_at=clock.iso(version.created),

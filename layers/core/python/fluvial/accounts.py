@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from fluvial.store import accounts as store
 from fluvial.text import checked_line
 
 PLANS = ("free", "standard", "professional", "enterprise")
+FEATURES = ("imports", "preparations", "reports", "automations")
 
 MAX_NAME_LENGTH = 200
 MAX_EMAIL_LENGTH = 254
@@ -30,15 +30,17 @@ EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s.\x00-\x1f\x7f]+(\.[^@\s.\x00-\x1
 class Account:
     """A customer. `gateway_key` is the value that binds its requests to its usage plan in API Gateway.
 
-    `limits` are what its contract says in place of its plan's limits: requests per window, by API.
+    `limits` are what its contract says in place of its plan's limits: requests per window, by API. `features_off` are
+    the parts of the product that it does not have.
     """
 
     id: int
-    subscription: str  # a UUID
+    subscription: str  # its id as a UUID
     plan: str
     gateway_key: str
     created: int
     limits: dict[str, int] = field(default_factory=dict)
+    features_off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,15 @@ def checked_limits(plan: str, given: dict[str, Any] | None) -> dict[str, int]:
     return dict(given)
 
 
+def checked_features(given: list[Any] | None) -> tuple[str, ...]:
+    """Features that an account shall not have."""
+    for feature in given or ():
+        if feature not in FEATURES:
+            reason = f"'{str(feature)[:50]}' is not a feature."
+            raise InvalidError("features_off", reason, value=feature, constraint=", ".join(FEATURES))
+    return tuple(sorted(set(given or ())))
+
+
 def checked_role(role: str) -> str:
     if role not in roles.ROLES:
         raise InvalidError("role", f"'{role[:50]}' is not a role.", value=role, constraint=", ".join(roles.ROLES))
@@ -130,6 +141,7 @@ def create(
     plan: str,
     name: str | None = None,
     limits: dict[str, Any] | None = None,
+    features_off: list[Any] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> tuple[Account, User, str]:
@@ -141,8 +153,15 @@ def create(
     checked_email(email)
     checked_plan(plan)
     moment = now()
+    number = new_id()
     account = Account(
-        new_id(), str(uuid.uuid4()), plan, secrets.token_urlsafe(32), moment, checked_limits(plan, limits)
+        id=number,
+        subscription=ids.uuid(ids.ACCOUNT, number),
+        plan=plan,
+        gateway_key=secrets.token_urlsafe(32),
+        created=moment,
+        limits=checked_limits(plan, limits),
+        features_off=checked_features(features_off),
     )
     owner_name = checked_line("name", _name_of(email) if name is None else name, MAX_NAME_LENGTH)
     user = User(new_id(), account.id, email, owner_name, roles.OWNER, moment, moment)

@@ -309,15 +309,25 @@ def finish(job: jobs.Job, analysis: Analysis, summary: Summary, *, location: str
         "dataset_version": summary.dataset_version,
         "failure": None,
     }
-    return _end(job, analysis, found, now=now)
+    return _end(job, analysis, found, state="succeeded", now=now)
 
 
-def fail(job: jobs.Job, analysis: Analysis, reason: str, *, now: clock.Now = clock.now) -> bool:
-    """Ends analysis and job as failed; False where the analysis or the job's lease is gone. An older result stays."""
-    return _end(job, analysis, {"status": "failed", "failure": reason}, now=now)
+def fail(
+    job: jobs.Job,
+    analysis: Analysis,
+    reason: str,
+    *,
+    state: jobs.Unfinished = "failed",
+    now: clock.Now = clock.now,
+) -> bool:
+    """Ends analysis and job as failed; False where the analysis or the job's lease is gone. An older result stays.
+
+    `state` is the job's: one that was called off is cancelled.
+    """
+    return _end(job, analysis, {"status": "failed", "failure": reason}, state=state, now=now)
 
 
-def _end(job: jobs.Job, analysis: Analysis, found: Mapping[str, Any], *, now: clock.Now) -> bool:
+def _end(job: jobs.Job, analysis: Analysis, found: Mapping[str, Any], *, state: str, now: clock.Now) -> bool:
     current: Analysis | None = analysis
     for _ in range(UPDATE_ATTEMPTS):
         if current is None or current.job != job.id or current.status != "queued":
@@ -326,7 +336,7 @@ def _end(job: jobs.Job, analysis: Analysis, found: Mapping[str, Any], *, now: cl
         ran = moment if found["status"] == "completed" else current.ran
         ended = replace(current, **found, ran=ran, updated=moment, revision=current.revision + 1)
         event = events.happened(ended.account, f"analysis.{ended.status}", ended.described(), at=moment)
-        outcome = store.end_run(job, ended, event, now=moment)
+        outcome = store.end_run(job, ended, event, state=state, now=moment)
         if outcome != "changed":
             return outcome == "ended"
         # Its name was changed meanwhile, or it was deleted.

@@ -106,6 +106,26 @@ def result(account_id: int, analysis_id: int, job_id: int, attempt: int) -> str:
     return f"{analyses(account_id, analysis_id)}{number(job_id)}-{attempt}/"
 
 
+def preparations(account_id: int, preparation_id: int) -> str:
+    """The prefix of the reports of all executions of a preparation; the bucket's lifecycle empties it."""
+    return f"preparations/{number(account_id)}/{number(preparation_id)}/"
+
+
+def execution(account_id: int, preparation_id: int, job_id: int) -> str:
+    """The prefix of what all runs of one execution tell."""
+    return f"{preparations(account_id, preparation_id)}{number(job_id)}-"
+
+
+def report(account_id: int, generated_id: int) -> str:
+    """The prefix of what all runs made of a generated report."""
+    return f"reports/{number(account_id)}/{number(generated_id)}/"
+
+
+def report_run(account_id: int, generated_id: int, job_id: int, attempt: int) -> str:
+    """The prefix of what one run made of a generated report; no other run writes there."""
+    return f"{report(account_id, generated_id)}{number(job_id)}-{attempt}/"
+
+
 def exports(account_id: int, dataset_id: int) -> str:
     """The prefix of all files that were exported from a dataset; the bucket's lifecycle empties it."""
     return f"exports/{number(account_id)}/{number(dataset_id)}/"
@@ -265,10 +285,15 @@ def abort_parts(key: str, upload: str) -> None:
     _s3().abort_multipart_upload(Bucket=_bucket(), Key=key, UploadId=upload)
 
 
-def presign_download(key: str, *, filename: str, content_type: str, valid_seconds: int) -> str:
-    """A URL that lets its holder download this one object, under a file name. S3 is not asked."""
+def presign_download(key: str, *, filename: str, content_type: str, valid_seconds: int, shown: bool = False) -> str:
+    """A URL that lets its holder download this one object, under a file name. S3 is not asked.
+
+    One that may be `shown` is opened by a browser and not saved: for files of ours that run nothing.
+    """
     plain = "".join(each if each.isascii() and (each.isalnum() or each in "-_. ") else "_" for each in filename)
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    disposition = (
+        f"{'inline' if shown else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    )
     named = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
     url: str = _s3().generate_presigned_url(
         "get_object", Params={"Bucket": _bucket(), "Key": key, **named}, ExpiresIn=valid_seconds

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from fluvial import roles
-from fluvial.errors import ForbiddenError, NotFoundError
+from fluvial.errors import FeatureOffError, ForbiddenError, NotFoundError
 
 # All that a key of one project reaches, and of these only what is of its project.
 OF_A_PROJECT = ("projects", "data", "analyses", "pages")
@@ -18,7 +18,7 @@ class Caller:
 
     `scopes` are what is left of the key's within its user's role. `user` made the key, if it is a system key. `project`
     is the only project that the key reaches; None for all. `limits` are what the account's contract says in place of
-    its plan: requests per window, by API.
+    its plan: requests per window, by API. `features_off` are the parts of the product that the account does not have.
     """
 
     account: int
@@ -29,6 +29,7 @@ class Caller:
     role: str = roles.VIEWER
     project: int | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
+    features_off: frozenset[str] = frozenset()
 
     @classmethod
     def of_context(cls, context: Mapping[str, str]) -> Caller:
@@ -42,6 +43,7 @@ class Caller:
             role=context["role"],
             project=int(context["project"]) if "project" in context else None,
             limits={api: int(limit) for api, limit in _pairs(context.get("limits", ""))},
+            features_off=frozenset(context.get("features_off", "").split()),
         )
 
     def context(self) -> dict[str, str]:
@@ -58,6 +60,8 @@ class Caller:
             context["project"] = str(self.project)
         if self.limits:
             context["limits"] = " ".join(f"{api}={limit}" for api, limit in sorted(self.limits.items()))
+        if self.features_off:
+            context["features_off"] = " ".join(sorted(self.features_off))
         return context
 
     def may(self, scope: str) -> bool:
@@ -69,6 +73,11 @@ class Caller:
             raise ForbiddenError(f"This API key lacks the scope '{scope}'.")
         if scope.partition(":")[0] not in OF_A_PROJECT:
             self.require_account()
+
+    def require_feature(self, feature: str) -> None:
+        """FeatureOffError where the account does not have this part of the product."""
+        if feature in self.features_off:
+            raise FeatureOffError(feature)
 
     def require_account(self) -> None:
         """ForbiddenError for a key of one project."""

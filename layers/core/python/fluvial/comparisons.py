@@ -147,12 +147,17 @@ def finish(
 ) -> bool:
     """Ends it with what was found; False where the comparison or the job's lease is gone."""
     done = replace(comparison, status="completed", counts=counts, differences=differences, truncated=truncated)
-    return store.end(job, replace(done, updated=now()))
+    return store.end(job, replace(done, updated=now()), "succeeded")
 
 
-def fail(job: jobs.Job, comparison: Comparison, reason: str, *, now: clock.Now = clock.now) -> bool:
-    """Ends comparison and job as failed; False where the comparison or the job's lease is gone."""
-    return store.end(job, replace(comparison, status="failed", failure=reason, updated=now()))
+def fail(
+    job: jobs.Job, comparison: Comparison, reason: str, *, state: jobs.Unfinished = "failed", now: clock.Now = clock.now
+) -> bool:
+    """Ends comparison and job as failed; False where the comparison or the job's lease is gone.
+
+    `state` is the job's: one that was called off is cancelled.
+    """
+    return store.end(job, replace(comparison, status="failed", failure=reason, updated=now()), state)
 
 
 def _with_rows(dataset: datasets.Dataset, number: int, field: str) -> Version:

@@ -7,6 +7,7 @@
                                           ├─ plan:   planned, for a dry run; data as it was  no event
                                           └─ fail:   failed with a reason, data as it was;   event data.failed
                                                      keeps its rejects where they are all of the file
+`preparations` ──────────────────── the same, but for the dry run, in the transactions of an execution
 point ─────────────────────────────────── the dataset points at an earlier version         event data.version_changed
 
 A dataset takes one import at a time. Each gets a number, also one that makes no rows. Readers see the version before
@@ -15,8 +16,10 @@ or the one after: which one is current is one attribute of the dataset.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from fluvial import blobs, clock, datasets, events, jobs
 from fluvial.attempts import attempts
@@ -25,8 +28,29 @@ from fluvial.errors import ConflictError, NotFoundError
 from fluvial.idempotency import Once, guard
 from fluvial.paging import Slice
 from fluvial.store import dataset_versions as store
+from fluvial.store.table import Action
 
 CREATE = "create"
+PREPARE = "prepare"
+# Larger ones stand in the manifest alone: a list of a thousand datasets has to stay a list.
+MAX_SHAPE_BYTES = 4 * 1024
+Shape = tuple[tuple[str, str], ...]
+"""Names and types of columns."""
+LINEAGE = "lineage.json"  # under the location of a version that was made by a preparation
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """The execution of a preparation: `inputs` are datasets with their versions, by the names that the recipe has.
+
+    `sha256` is equal where recipe (`recipe_sha256`) and inputs are. The recipe itself lies in LINEAGE.
+    """
+
+    preparation: int
+    revision: int
+    sha256: str
+    recipe_sha256: str
+    inputs: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,8 @@ class Version:
     already). `parent` is the version that it changed, 0 for none. `counts` and `changes` say what it did to the rows
     and columns of that one; `rows` are all rows of the version. `replays` is the version whose rejects were sent again,
     as so many `records`. `location` is the prefix of what it is in the bucket: of one that failed, just its rejects.
+    `made_by` is what made a version that is no import; it has no source, and `size` is that of its parts.
+    `shape` are its columns, unless they are too many.
     """
 
     account: int
@@ -71,6 +97,9 @@ class Version:
     location: str | None = None
     same_as: int | None = None
     failure: str | None = None
+    made_by: MadeBy | None = None
+    silent: bool = False  # whether nobody is told of its events
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +114,25 @@ class Rejects:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a worker found out of a version's file, and did with it."""
+    """What a worker found out of a version's file, and did with it; `size` where there is no file."""
 
     rows: int
     rejected: int
     columns: int
     format: str
-    sha256: str
+    sha256: str | None
     counts: dict[str, int]
     changes: dict[str, Any]
     location: str
+    size: int | None = None
+    shape: Shape | None = None
+
+
+def shape_of(columns: Iterable[tuple[str, str]]) -> Shape | None:
+    """Names and types of columns, as datasets carry them; None for more than MAX_SHAPE_BYTES of them."""
+    shape = tuple(columns)
+    size = len(json.dumps(shape, ensure_ascii=False).encode(errors="replace"))
+    return shape if size <= MAX_SHAPE_BYTES else None
 
 
 def first(dataset: datasets.Dataset, by: int) -> Version:
@@ -126,6 +164,14 @@ def of(dataset: datasets.Dataset, number: int) -> Version:
     if found is None:
         raise NotFoundError("version", str(number))
     return found
+
+
+def lineage(version: Version) -> dict[str, Any] | None:
+    """What made a version that is no import, as `steps.Lineage` tells it; None of others. One read of the bucket."""
+    if version.made_by is None or version.location is None:
+        return None
+    told: dict[str, Any] = json.loads(blobs.get(version.location + LINEAGE))
+    return told
 
 
 def page(caller: Caller, dataset_id: int, *, offset: int, limit: int) -> Slice[Version]:
@@ -205,27 +251,13 @@ def finish(
 ) -> bool:
     """Points the dataset at the version that the job made; False where the dataset or the job's lease is gone."""
     moment = now()
-    done = replace(
-        version,
-        status="ready",
-        ended=moment,
-        rows=found.rows,
-        rejected=found.rejected,
-        columns=found.columns,
-        found_format=found.format,
-        sha256=found.sha256,
-        counts=found.counts,
-        changes=found.changes,
-        location=found.location,
-    )
-    return _end(job, replace(_pointed(dataset, done), updated=moment), done, "data.processed", moment)
+    return _end(job, *_finished(dataset, version, found, moment), "data.processed", moment)
 
 
 def same(job: jobs.Job, dataset: datasets.Dataset, version: Version, *, now: clock.Now = clock.now) -> bool:
     """Ends an import whose file the current version is already; returns as `finish` does."""
     moment = now()
-    done = replace(version, status="unchanged", ended=moment, same_as=dataset.version)
-    return _end(job, dataset, done, "data.processed", moment)
+    return _end(job, *_same(dataset, version, moment), "data.processed", moment)
 
 
 def planned(
@@ -252,11 +284,15 @@ def fail(
     reason: str,
     *,
     rejects: Rejects | None = None,
+    state: jobs.Unfinished = "failed",
     now: clock.Now = clock.now,
 ) -> bool:
-    """Ends version and job as failed, and a dataset without rows with them; returns as `finish` does."""
+    """Ends version and job as failed, and a dataset without rows with them; returns as `finish` does.
+
+    `state` is the job's: one that was called off is cancelled.
+    """
     moment = now()
-    failed = replace(version, status="failed", ended=moment, failure=reason)
+    dataset, failed = _failed(dataset, version, reason, moment)
     if rejects is not None:
         failed = replace(
             failed,
@@ -265,22 +301,76 @@ def fail(
             sha256=rejects.sha256,
             location=rejects.location,
         )
+    return _end(job, dataset, failed, None if version.dry_run else "data.failed", moment, state)
+
+
+def outcome(
+    dataset: datasets.Dataset, version: Version, *, moment: int, found: Found | None = None, failure: str | None = None
+) -> list[Action]:
+    """What `finish` (with what was found), `fail` (with a failure) or `same` stores, for another's transaction.
+
+    The condition of the first action is that the dataset is there and still waits for the version's job.
+    """
+    if found is not None:
+        return _actions(*_finished(dataset, version, found, moment), "data.processed", moment)
+    if failure is not None:
+        return _actions(*_failed(dataset, version, failure, moment), "data.failed", moment)
+    return _actions(*_same(dataset, version, moment), "data.processed", moment)
+
+
+def _finished(
+    dataset: datasets.Dataset, version: Version, found: Found, moment: int
+) -> tuple[datasets.Dataset, Version]:
+    done = replace(
+        version,
+        status="ready",
+        ended=moment,
+        rows=found.rows,
+        rejected=found.rejected,
+        columns=found.columns,
+        found_format=found.format,
+        sha256=found.sha256,
+        counts=found.counts,
+        changes=found.changes,
+        location=found.location,
+        shape=found.shape,
+        size=version.size if found.size is None else found.size,
+    )
+    return replace(_pointed(dataset, done), updated=moment), done
+
+
+def _same(dataset: datasets.Dataset, version: Version, moment: int) -> tuple[datasets.Dataset, Version]:
+    return dataset, replace(version, status="unchanged", ended=moment, same_as=dataset.version)
+
+
+def _failed(dataset: datasets.Dataset, version: Version, reason: str, moment: int) -> tuple[datasets.Dataset, Version]:
     if dataset.location is None:
         dataset = replace(dataset, status="failed", failure=reason, updated=moment)
     # One that has rows keeps them, and stays as it was.
-    return _end(job, dataset, failed, None if version.dry_run else "data.failed", moment)
+    return dataset, replace(version, status="failed", ended=moment, failure=reason)
 
 
-def _end(job: jobs.Job, dataset: datasets.Dataset, version: Version, type_: str | None, moment: int) -> bool:
+def _end(
+    job: jobs.Job,
+    dataset: datasets.Dataset,
+    version: Version,
+    type_: str | None,
+    moment: int,
+    state: Literal["succeeded", "failed", "cancelled"] = "succeeded",
+) -> bool:
+    return store.end(job, version, _actions(dataset, version, type_, moment), state=state, now=moment)
+
+
+def _actions(dataset: datasets.Dataset, version: Version, type_: str | None, moment: int) -> list[Action]:
     event = None
     if type_ is not None:
         data: dict[str, Any] = {**dataset.described(), "version": version.same_as or version.number}
         data |= {"mode": version.mode, "counts": version.counts}
         if version.failure is not None:
             data["failure"] = {"reason": version.failure}
-        event = events.happened(dataset.account, type_, data, at=moment)
+        event = events.happened(dataset.account, type_, data, at=moment, silent=version.silent)
     changed = version.status == "ready" or (version.status == "failed" and dataset.location is None)
-    return store.end(job, dataset, version, event, changed=changed, now=moment)
+    return store.outcome(dataset, version, event, changed=changed, now=moment)
 
 
 def _pointed(dataset: datasets.Dataset, version: Version) -> datasets.Dataset:
@@ -293,7 +383,9 @@ def _pointed(dataset: datasets.Dataset, version: Version) -> datasets.Dataset:
         columns=version.columns,
         found_format=version.found_format,
         location=version.location,
+        shape=version.shape,
         failure=None,
+        size=dataset.size if version.made_by is None else version.size,
     )
 
 

@@ -12,7 +12,7 @@ Each further import makes a version, and leaves the dataset as it is until then.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,19 +22,22 @@ from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
 from fluvial.idempotency import Once, guard
-from fluvial.paging import Order, Slice
+from fluvial.paging import Order, Scanned, Slice
 from fluvial.store import datasets as store
-from fluvial.store.table import GuardError
-from fluvial.text import checked_line
+from fluvial.store.table import Action, GuardError
+from fluvial.text import checked_line, checked_text
 
 MAX_FILENAME_LENGTH = 255
 MAX_NAME_LENGTH = 200
+MAX_DESCRIPTION_LENGTH = 2_000
 UPLOAD_VALID_MILLISECONDS = 1 * clock.HOUR
 MAX_FORM_BYTES = 5 * 1024**3  # S3's own limit of one request
 FORMATS = ("csv", "tsv", "json", "ndjson", "parquet", "xlsx", "xml")
 INGEST = "ingest"
+DEFAULT_DRIFT = "evolve"
 MANIFEST = "manifest.json"  # under a version's location
 CREATE_ATTEMPTS = 3
+MAX_LISTED_SHAPES = 1_000_000  # characters of columns in a list, which has to fit into an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Dataset:
     failed, for people. Without a `name` it goes by its file's.
 
     `version` is the current one, `latest` the highest number that was given. `importing` is the job of the import that
-    is under way. `drift` and `key` (names of columns) are what imports go by that say nothing of it.
+    is under way. `drift` and `key` (names of columns) are what imports go by that say nothing of it. `shape` are names
+    and types of the columns, unless they are too many.
     """
 
     id: int
@@ -69,9 +73,11 @@ class Dataset:
     location: str | None = None
     failure: str | None = None
     latest: int = 1
-    drift: str = "evolve"
+    drift: str = DEFAULT_DRIFT
     key: tuple[str, ...] = ()
     importing: int | None = None
+    description: str | None = None
+    shape: dataset_versions.Shape | None = None
 
     @property
     def title(self) -> str:
@@ -97,15 +103,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New values of what the owner says of a dataset; None stays. An empty `key` takes the key away."""
+    """New values of what the owner says of a dataset; None stays. An empty `key` or `description` takes it away."""
 
     name: str | None = None
     drift: str | None = None
     key: Sequence[str] | None = None
+    description: str | None = None
 
     def apply(self, dataset: Dataset) -> Dataset:
         """The changed dataset; InvalidError for a value that it cannot have."""
-        if self.name is None and self.drift is None and self.key is None:
+        if self == Change():
             raise InvalidError(None, "Give at least one field to change.", constraint="name, drift, key")
         if self.name is not None:
             dataset = replace(dataset, name=checked_line("name", self.name, MAX_NAME_LENGTH))
@@ -115,6 +122,8 @@ class Change:
             key = imports.checked_key(self.key)
             imports.check_columns(dataset, key)
             dataset = replace(dataset, key=key)
+        if self.description is not None:
+            dataset = replace(dataset, description=checked_description(self.description))
         return dataset
 
 
@@ -141,6 +150,14 @@ class Upload:
     etag: str | None = None
 
 
+Guarded = Callable[[Dataset], Action]
+"""An action for the transaction that makes a dataset, under a condition of its own."""
+
+
+class OvertakenError(Exception):
+    """Another caller came first, so that the dataset is not to be made."""
+
+
 Opened = tuple[Upload, blobs.PostForm | None]
 """An upload session, with the form that takes its file unless that comes in parts."""
 
@@ -153,11 +170,19 @@ def receive(
     data: bytes | memoryview,
     name: str | None = None,
     format: str | None = None,
+    description: str | None = None,
+    drift: str | None = None,
+    silent: bool = False,
+    guarded: Guarded | None = None,
     once: Once[Dataset] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Dataset:
-    """Takes a file that came inside a request. Returns its dataset, processing."""
+    """Takes a file that came inside a request. Returns its dataset, processing.
+
+    Nobody is told of the events of a `silent` one. OvertakenError where the condition of what `guarded` adds to the
+    transaction does not hold.
+    """
     limit = settings().max_inline_bytes
     if len(data) > limit:
         raise TooLargeError(
@@ -180,14 +205,16 @@ def receive(
         updated=moment,
         name=name,
         format=format,
+        description=None if description is None else checked_description(description),
+        drift=DEFAULT_DRIFT if drift is None else imports.checked_drift(drift),
     )
     blobs.put(dataset.incoming, data)
     try:
         for _ in range(CREATE_ATTEMPTS):
             dataset = replace(dataset, id=new_id(), job=new_id())
-            if _record(dataset, caller.user, once=once):
+            if _record(dataset, caller.user, once=once, silent=silent, guarded=guarded):
                 return dataset
-    except (NotFoundError, GuardError):
+    except (NotFoundError, GuardError, OvertakenError):
         blobs.delete(dataset.incoming)
         raise
     raise RuntimeError("no free id was found for a dataset")
@@ -309,7 +336,9 @@ def ready(caller: Caller, dataset_id: int) -> Dataset:
     if dataset.status == "processing":
         raise ConflictError("The data is still being processed: try again when its status is 'ready'.")
     if dataset.status == "failed":
-        raise ConflictError(f"The data has no rows, because its file could not be read: {dataset.failure}")
+        # The output of a preparation has no file.
+        why = "its file could not be read" if dataset.incoming else "the preparation that makes it failed"
+        raise ConflictError(f"The data has no rows, because {why}: {dataset.failure}")
     return dataset
 
 
@@ -327,6 +356,26 @@ def page(caller: Caller, project_id: int, order: Order, *, offset: int, limit: i
     total = store.total(caller.account, project_id)
     items = store.page(caller.account, project_id, order, skip=offset, limit=limit) if offset < total else []
     return Slice(items, offset, total)
+
+
+def behind(caller: Caller, after: int | None, *, limit: int) -> Scanned[Dataset]:
+    """At most `limit` of all datasets that the caller sees, behind the one with the id `after`, newest first.
+
+    Fewer where some that it looked at are of a deleted project, and soon gone, or where their columns are many: `next`
+    says where to go on. One read for each, and one for each project that they are of.
+    """
+    # One more than wanted tells whether anything follows.
+    found = store.behind(caller.account, caller.project, after, limit=limit + 1)
+    seen: list[Dataset] = []
+    weight = 0
+    for dataset in found[:limit]:
+        weight += sum(len(name) + len(type) for name, type in dataset.shape or ())
+        if weight > MAX_LISTED_SHAPES and seen:
+            break
+        seen.append(dataset)
+    there = store.existing_projects(caller.account, {dataset.project for dataset in seen})
+    items = [dataset for dataset in seen if dataset.project in there]
+    return Scanned(items, seen[-1].id if len(found) > len(seen) else None)
 
 
 def rename(caller: Caller, dataset_id: int, name: str, *, now: clock.Now = clock.now) -> Dataset:
@@ -380,14 +429,31 @@ def check_file(filename: str, size: int, name: str | None = None, format: str | 
         raise InvalidError("format", f"'{format[:50]}' is not a format.", value=format, constraint=", ".join(FORMATS))
 
 
-def _record(dataset: Dataset, by: int, upload: Upload | None = None, once: Once[Dataset] | None = None) -> bool:
+def checked_description(description: str) -> str | None:
+    """The description; None for an empty one."""
+    return checked_text("description", description, MAX_DESCRIPTION_LENGTH) or None
+
+
+def _record(
+    dataset: Dataset,
+    by: int,
+    upload: Upload | None = None,
+    once: Once[Dataset] | None = None,
+    *,
+    silent: bool = False,
+    guarded: Guarded | None = None,
+) -> bool:
     """Stores the dataset with its job and event; False where its id is taken (by its own upload, if it has one)."""
     dataset = replace(dataset, importing=dataset.job)
-    version = replace(dataset_versions.first(dataset, by), etag=upload.etag if upload else None)
+    etag = upload.etag if upload else None
+    version = replace(dataset_versions.first(dataset, by), drift=dataset.drift, etag=etag, silent=silent)
     inputs = {"dataset": dataset.id, "version": version.number}
     job = jobs.Job(dataset.job, dataset.account, INGEST, inputs, dataset.created)
-    event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created)
-    outcome = store.create(dataset, version, job, event, upload, guard(once, dataset))
+    event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created, silent=silent)
+    own = guarded(dataset) if guarded else None
+    outcome = store.create(dataset, version, job, event, upload, guard(once, dataset), own)
+    if outcome == "overtaken":
+        raise OvertakenError(f"dataset {dataset.id}")
     if outcome == "project_gone":
         raise NotFoundError("project", dataset.project, field=None if upload else "project_id")
     return outcome == "created"

@@ -3,12 +3,14 @@
     FluvialError
     ├── UnauthenticatedError      no usable credential
     ├── ForbiddenError            a good credential that may not do this
+    │   └── FeatureOffError       the account does not have this part of the product
     ├── NotFoundError             absent, or somebody else's: the two look alike
     ├── InvalidError              a field, parameter or file that cannot be accepted
     │   ├── UnreadableFileError   a file in which no table can be found
     │   └── UnpublishableError    pages that make no site
     ├── ConflictError             it contradicts what is there already
-    │   └── StaleError            it was changed since the caller read it
+    │   ├── StaleError            it was changed since the caller read it
+    │   └── UnchangedError        what the caller has is what would be answered
     ├── ReusedKeyError            an Idempotency-Key that stands for another request
     ├── TooLargeError             more than can be taken this way
     └── LimitedError              the caller's quota of requests is used up
@@ -34,6 +36,14 @@ class UnauthenticatedError(FluvialError):
 
 class ForbiddenError(FluvialError):
     """The credential is good, but does not allow this action."""
+
+
+class FeatureOffError(ForbiddenError):
+    """This part of the product is switched off for the account."""
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"The feature '{feature}' is not enabled for your subscription.")
+        self.feature = feature
 
 
 class NotFoundError(FluvialError):
@@ -90,6 +100,10 @@ class StaleError(ConflictError):
         super().__init__(f"The {kind} was changed since you read it: read it again. It is at revision {revision} now.")
         self.kind = kind
         self.revision = revision
+
+
+class UnchangedError(ConflictError):
+    """The caller has the answer already (If-None-Match), and the request is one that cannot be told so otherwise."""
 
 
 class ReusedKeyError(FluvialError):

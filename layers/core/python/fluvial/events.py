@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fluvial import clock, ids
+from fluvial import causes, clock, ids
 from fluvial.caller import Caller
+from fluvial.causes import Cause
 from fluvial.store import events as store
 
 TYPES = (
@@ -29,6 +30,24 @@ TYPES = (
     "analysis.deleted",
     "export.completed",
     "export.failed",
+    "preparation.created",
+    "preparation.updated",
+    "preparation.completed",
+    "preparation.failed",
+    "preparation.deleted",
+    "report.created",
+    "report.updated",
+    "report.generated",
+    "report.failed",
+    "report.generated_deleted",
+    "report.deleted",
+    "automation.created",
+    "automation.updated",
+    "automation.completed",
+    "automation.failed",
+    "automation.cancelled",
+    "automation.missed",
+    "automation.deleted",
     "page.created",
     "page.updated",
     "page.deleted",
@@ -51,13 +70,19 @@ BEGINNING = ids.spell(ids.EVENT, 0)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. `data` is the thing as it was then; JSON values only."""
+    """One thing that happened. `data` is the thing as it was then; JSON values only.
+
+    `cause` is the run of an automation that made it happen, if one did; webhooks are not told of it. A `silent` one
+    stands in the log, and neither webhooks nor automations are told of it: who made it happen asked for that.
+    """
 
     id: str  # evt_… , the same at every delivery
     account: int
     type: str
     created: int
     data: dict[str, Any]
+    cause: Cause | None = None
+    silent: bool = False
 
     def body(self) -> bytes:
         """The payload of a webhook, in the form that Standard Webhooks recommends: type, timestamp, data."""
@@ -103,6 +128,7 @@ def read(caller: Caller, position: str, *, limit: int, type: str | None = None) 
     return Stretch(found, position)
 
 
-def happened(account_id: int, type: str, data: dict[str, Any], *, at: int) -> Event:
+def happened(account_id: int, type: str, data: dict[str, Any], *, at: int, silent: bool = False) -> Event:
     """An event of now. Its id sorts by time and has chance enough never to meet another, so recording cannot fail."""
-    return Event(f"{ids.spell(ids.EVENT, ids.new_id())}{secrets.token_hex(5)}", account_id, type, at, data)
+    number = ids.spell(ids.EVENT, ids.new_id())
+    return Event(f"{number}{secrets.token_hex(5)}", account_id, type, at, data, causes.current(), silent)

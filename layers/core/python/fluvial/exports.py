@@ -214,12 +214,18 @@ def link(export: Export) -> str | None:
 
 def finish(job: jobs.Job, export: Export, *, file: str, rows: int, bytes: int, now: clock.Now = clock.now) -> bool:
     """Points the export at the file that the job made; False where the export or the job's lease is gone."""
-    return _end(job, replace(export, status="completed", file=file, rows=rows, bytes=bytes, updated=now()))
+    completed = replace(export, status="completed", file=file, rows=rows, bytes=bytes, updated=now())
+    return _end(job, completed, "succeeded")
 
 
-def fail(job: jobs.Job, export: Export, reason: str, *, now: clock.Now = clock.now) -> bool:
-    """Ends export and job as failed; False where the export or the job's lease is gone."""
-    return _end(job, replace(export, status="failed", failure=reason, updated=now()))
+def fail(
+    job: jobs.Job, export: Export, reason: str, *, state: jobs.Unfinished = "failed", now: clock.Now = clock.now
+) -> bool:
+    """Ends export and job as failed; False where the export or the job's lease is gone.
+
+    `state` is the job's: one that was called off is cancelled.
+    """
+    return _end(job, replace(export, status="failed", failure=reason, updated=now()), state)
 
 
 def sweep(account_id: int, dataset_id: int) -> None:
@@ -228,6 +234,6 @@ def sweep(account_id: int, dataset_id: int) -> None:
     store.forget(account_id, dataset_id)
 
 
-def _end(job: jobs.Job, ended: Export) -> bool:
+def _end(job: jobs.Job, ended: Export, state: str) -> bool:
     event = events.happened(ended.account, f"export.{ended.status}", ended.described(), at=ended.updated)
-    return store.end(job, ended, event)
+    return store.end(job, ended, event, state)

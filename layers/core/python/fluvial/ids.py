@@ -10,7 +10,9 @@ same millisecond; the conditional put that creates the thing is the guard, so cr
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -24,16 +26,21 @@ SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
 # The prefixes of the spelling that the reference API and the events use.
 ACCOUNT = "acc"
 ANALYSIS = "an"
+AUTOMATION = "auto"
 COMPARISON = "cmp"
 DATASET = "data"
 DELIVERY = "dlv"
 ENDPOINT = "wh"
 EVENT = "evt"
 EXPORT = "exp"
+GENERATED_REPORT = "gen"
 JOB = "job"
 KEY = "key"
 PAGE = "page"
+PREPARATION = "prep"
 PROJECT = "proj"
+REPORT = "rep"
+RUN = "run"
 SECTION = "sec"
 UPLOAD = "upl"
 USER = "user"
@@ -42,6 +49,11 @@ USER = "user"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
+
+# The bits of a UUIDv8: 48, four of the version, twelve, two of the variant, 62. https://www.rfc-editor.org/rfc/rfc9562
+UUID_PATTERN = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-8[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
+_HIGH_BITS, _MIDDLE_BITS, _LOW_BITS = 48, 12, 62
+_CHECK_BITS = _HIGH_BITS + _MIDDLE_BITS + _LOW_BITS - MAX_ID.bit_length()
 
 _count = itertools.count(secrets.randbelow(COUNTS))
 
@@ -75,3 +87,33 @@ def parse(prefix: str, spelling: str) -> int | None:
             return None
         number = number * 32 + value
     return number if number <= MAX_ID else None
+
+
+def uuid(kind: str, number: int) -> str:
+    """The id as a UUIDv8: `uuid("proj", 123)` is `"00000000-0003-8de4-abf5-022d41b8fa18"`.
+
+    `kind` is the prefix of the other spelling.
+    The 53 bits come first, so that these, too, sort by time of creation. The other 69 bits that a UUIDv8 leaves free
+    are of the SHA-256 of kind and id: the UUID of one kind of thing is never that of another.
+    """
+    bits = number << _CHECK_BITS | _check(kind, number)
+    low = bits & (1 << _LOW_BITS) - 1
+    middle = bits >> _LOW_BITS & (1 << _MIDDLE_BITS) - 1
+    high = bits >> _LOW_BITS + _MIDDLE_BITS
+    text = f"{high << 80 | 8 << 76 | middle << 64 | 2 << 62 | low:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def of_uuid(kind: str, text: str) -> int | None:
+    """The id of this kind that the UUID spells, in either case of letters; None where it spells none of ours."""
+    if not re.fullmatch(UUID_PATTERN, text):
+        return None
+    bits = int(text.replace("-", ""), 16)
+    high, middle = bits >> 80, bits >> 64 & (1 << _MIDDLE_BITS) - 1
+    number = (high << _MIDDLE_BITS | middle) >> _CHECK_BITS - _LOW_BITS
+    return number if uuid(kind, number) == text.lower() else None
+
+
+def _check(kind: str, number: int) -> int:
+    digest = hashlib.sha256(f"{kind} {number}".encode()).digest()
+    return int.from_bytes(digest) >> len(digest) * 8 - _CHECK_BITS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fluvial import blobs, clock, dataset_versions, datasets, ids, jobs, reading
+from fluvial import blobs, clock, dataset_versions, datasets, events, ids, jobs, reading
 from fluvial.attempts import attempts
 from fluvial.caller import Caller
 from fluvial.config import settings
@@ -45,21 +45,25 @@ def add(
     *,
     filename: str,
     data: bytes | memoryview,
+    format: str | None = None,
     replays: int | None = None,
     records: int | None = None,
+    said: datasets.Change | None = None,
+    silent: bool = False,
     once: Once[dataset_versions.Version] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> dataset_versions.Version:
     """Takes a file that came inside a request. Returns its version, processing.
 
-    One that holds another number of `records` than is said fails.
+    One that holds another number of `records` than is said fails. `said` changes what its owner says of the dataset
+    together with this, with the event `data.updated`. Nobody is told of the events of a `silent` one.
     """
     limit = settings().max_inline_bytes
     if len(data) > limit:
         reason = f"A file in a request must have at most {limit} bytes, not {len(data)}."
         raise TooLargeError(reason, field="file", limit_bytes=limit)
-    datasets.check_file(filename, len(data))
+    datasets.check_file(filename, len(data), format=format)
     dataset = _open(caller, dataset_id)
     version = _wanted(caller, dataset, wanted, now())
     version = replace(
@@ -67,12 +71,14 @@ def add(
         filename=filename,
         size=len(data),
         incoming=blobs.new_incoming(caller.account),
+        format=format,
         replays=replays,
         records=records,
+        silent=silent,
     )
     blobs.put(str(version.incoming), data)
     try:
-        return _begin(caller, dataset, version, once=once, new_id=new_id)
+        return _begin(caller, dataset, version, said=said, once=once, new_id=new_id)
     except (NotFoundError, ConflictError, GuardError):
         blobs.delete(str(version.incoming))
         raise
@@ -116,6 +122,11 @@ def reparse(
     """Reads the file of the current version once more, by other options; what it holds replaces the data."""
     dataset = _open(caller, dataset_id)
     current = dataset_versions.of(dataset, dataset.version or 1)
+    if current.made_by is not None:
+        raise ConflictError(
+            f"Version {current.number} was made by a preparation: there is no file to read again. "
+            "Execute the preparation."
+        )
     wanted = _wanted(caller, dataset, Import("replace", options=options), now())
     version = replace(
         wanted, filename=current.filename, size=current.size, source=current.source, format=current.format
@@ -199,6 +210,7 @@ def _begin(
     once: Once[dataset_versions.Version] | None,
     new_id: ids.NewId,
     upload: datasets.Upload | None = None,
+    said: datasets.Change | None = None,
 ) -> dataset_versions.Version:
     """Records the version with its job, in a transaction that takes the dataset for this import."""
     for _ in attempts(f"dataset {dataset.id}"):
@@ -212,12 +224,28 @@ def _begin(
         )
         inputs = {"dataset": dataset.id, "version": begun.number}
         job = jobs.Job(job_id, dataset.account, datasets.INGEST, inputs, version.created)
-        if store.begin(begun, job, upload, guard(once, begun)):
+        if store.begin(begun, job, upload, guard(once, begun), _described(dataset, said, begun)):
             return begun
         dataset = _open(caller, dataset.id)
         if upload is not None and stored_datasets.get_upload(upload.account, upload.id) is None:
             raise NotFoundError("upload", upload.id, field="upload_id")
     raise AssertionError("unreachable: attempts end with an error")
+
+
+def _described(
+    dataset: datasets.Dataset, said: datasets.Change | None, version: dataset_versions.Version
+) -> tuple[datasets.Dataset, events.Event] | None:
+    """The dataset as its owner describes it now, with the event of that; None where nothing new is said."""
+    if said is None:
+        return None
+    changed = said.apply(dataset)
+    if changed == dataset:
+        return None
+    changed = replace(changed, updated=max(version.created, dataset.updated))
+    event = events.happened(
+        dataset.account, "data.updated", changed.described(), at=changed.updated, silent=version.silent
+    )
+    return changed, event
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:

@@ -40,7 +40,21 @@ NOTED_EVERY_MILLISECONDS = clock.MINUTE
 ATTEMPTS = 12  # keys of one user meet on the user's item
 
 EVERYTHING = roles.EVERYTHING
-RESOURCES = ("analyses", "analytics", "data", "events", "jobs", "keys", "pages", "projects", "users", "webhooks")
+RESOURCES = (
+    "analyses",
+    "analytics",
+    "automations",
+    "data",
+    "events",
+    "jobs",
+    "keys",
+    "pages",
+    "preparations",
+    "projects",
+    "reports",
+    "users",
+    "webhooks",
+)
 SCOPES = (EVERYTHING, *(f"{resource}:{access}" for resource in RESOURCES for access in ("read", "write")))
 
 

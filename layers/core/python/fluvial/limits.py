@@ -40,6 +40,7 @@ POLICIES: dict[tuple[str, str], dict[str, Policy]] = {
     ("reference", "all"): _tiers(HOUR_SECONDS, free=1_000, standard=5_000, professional=10_000, enterprise=100_000),
     ("fluxjiva", "all"): _tiers(MINUTE_SECONDS, free=20, standard=60, professional=300, enterprise=3_000),
     ("codefluss", "all"): _tiers(MINUTE_SECONDS, free=60, standard=120, professional=600, enterprise=3_000),
+    ("flarelight", "all"): _tiers(MINUTE_SECONDS, free=30, standard=120, professional=600, enterprise=3_000),
 }
 APIS = tuple(dict.fromkeys(api for api, _ in POLICIES))
 

@@ -35,6 +35,14 @@ class Listed(Generic[T]):
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned(Generic[T]):
+    """What fits of a list that was looked through in part; `next` is the id to go on behind, None at its end."""
+
+    items: Sequence[T]
+    next: int | None
+
+
 def total_pages(total: int, per_page: int) -> int:
     """Pages that hold something; 0 for an empty list."""
     return -(-total // per_page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_SETTINGS_BYTES = 16 * 1024
 VISIBILITIES = ("private", "team")
 
 CREATE_ATTEMPTS = 5
+DEFAULT_NAME = "Imports"
+DEFAULT_DESCRIPTION = "What was imported without naming a project."
 NUMBERED_SLUGS = 3  # a name that is used more often gets a slug with a part of the id
 UPDATE_ATTEMPTS = 5
 
@@ -125,18 +128,41 @@ def create(
         updated=moment,
         industry=_checked_industry(industry),
     )
-    base = project.slug
-    for attempt in range(1, CREATE_ATTEMPTS + 1):
-        project = replace(project, id=new_id())
-        event = events.happened(caller.account, "project.created", project.described(), at=moment)
-        outcome = store.create(project, event, guard(once, project))
+    for tried in _tries(project, new_id, slug_is_given=slug is not None):
+        event = events.happened(caller.account, "project.created", tried.described(), at=moment)
+        outcome = store.create(tried, event, guard(once, tried))
         if outcome == "created":
-            return project
-        if outcome == "slug_taken":
-            if slug is not None:
-                raise _slug_is_taken(slug)
-            ending = attempt + 1 if attempt < NUMBERED_SLUGS else ids.spell("", new_id())[1:]
-            project = replace(project, slug=slugs.ending_in(base, ending))
+            return tried
+        if outcome == "slug_taken" and slug is not None:
+            raise _slug_is_taken(slug)
+    raise RuntimeError("no free id was found for a project")
+
+
+def default(caller: Caller, *, now: clock.Now = clock.now, new_id: ids.NewId = ids.new_id) -> Project:
+    """The project of what is made without naming one; made when it is first wanted, and anew after its deletion.
+
+    Of an account there is one at a time. A key of one project has that. Two reads; once five writes more.
+    """
+    if caller.project is not None:
+        return get(caller, caller.project)
+    moment = now()
+    project = Project(
+        id=0,
+        account=caller.account,
+        name=DEFAULT_NAME,
+        slug=slugs.of(DEFAULT_NAME, "project"),
+        description=DEFAULT_DESCRIPTION,
+        settings={},
+        created=moment,
+        updated=moment,
+    )
+    for tried in _tries(project, new_id):
+        known, found = store.default(caller.account)
+        if found is not None:
+            return found
+        event = events.happened(caller.account, "project.created", tried.described(), at=moment)
+        if store.create(tried, event, None, default_after=known) == "created":
+            return tried
     raise RuntimeError("no free id was found for a project")
 
 
@@ -208,6 +234,14 @@ def delete(caller: Caller, project_id: int, *, expected: int | None = None, now:
         if store.delete(project, event):
             return
     raise RuntimeError(f"project {project_id} is changed by too many at once")
+
+
+def _tries(project: Project, new_id: ids.NewId, *, slug_is_given: bool = False) -> Iterator[Project]:
+    """The project with an id and a slug to try, as often as that makes sense."""
+    for attempt in range(1, CREATE_ATTEMPTS + 1):
+        ending = attempt if attempt <= NUMBERED_SLUGS else ids.spell("", new_id())[1:]
+        slug = project.slug if attempt == 1 or slug_is_given else slugs.ending_in(project.slug, ending)
+        yield replace(project, id=new_id(), slug=slug)
 
 
 def _slug_is_taken(slug: str) -> ConflictError:

@@ -17,12 +17,13 @@ The shape is checked when a query is given (`parse`), its columns and values onc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
 from fluvial.errors import InvalidError
+from fluvial.plain_json import fields_of, listed, name_of, one_of, shown, whole_of
 from fluvial.query_values import bound, is_decimal, scale
 from fluvial.text import checked_line
 
@@ -32,6 +33,7 @@ MAX_AGGREGATES = 50
 MAX_VALUES = 1_000  # of one `in`
 MAX_ROWS = 1_000_000
 MAX_NAME_LENGTH = 200
+MAX_NAMED = 20  # columns that a refusal lists
 MAX_QUERY_BYTES = 32 * 1024  # an analysis has to fit into one item, and a page of them into one answer
 
 WITHOUT_VALUE = ("is_null", "is_not_null")
@@ -109,13 +111,13 @@ class Query:
 
 def parse(given: object, *, field: str = "query") -> Query:
     """The query that plain JSON values describe; InvalidError where they describe none."""
-    fields = _fields(field, given, ("filters", "group_by", "aggregates", "sort", "limit"))
+    fields = fields_of(field, given, ("filters", "group_by", "aggregates", "sort", "limit"))
     query = Query(
-        filters=_each(f"{field}.filters", fields.get("filters"), MAX_FILTERS, _filter),
-        groups=_each(f"{field}.group_by", fields.get("group_by"), MAX_GROUPS, _group),
-        aggregates=_each(f"{field}.aggregates", fields.get("aggregates"), MAX_AGGREGATES, _aggregate),
-        sort=_each(f"{field}.sort", fields.get("sort"), MAX_GROUPS + MAX_AGGREGATES, _sort),
-        limit=_limit(f"{field}.limit", fields.get("limit")),
+        filters=listed(f"{field}.filters", fields.get("filters"), MAX_FILTERS, _filter),
+        groups=listed(f"{field}.group_by", fields.get("group_by"), MAX_GROUPS, _group),
+        aggregates=listed(f"{field}.aggregates", fields.get("aggregates"), MAX_AGGREGATES, _aggregate),
+        sort=listed(f"{field}.sort", fields.get("sort"), MAX_GROUPS + MAX_AGGREGATES, _sort),
+        limit=None if fields.get("limit") is None else whole_of(f"{field}.limit", fields["limit"], MAX_ROWS),
     )
     if not query.groups and not query.aggregates:
         raise InvalidError(field, "A query needs at least one column in 'group_by' or one in 'aggregates'.")
@@ -131,28 +133,28 @@ def check(query: Query, types: Mapping[str, str], *, field: str = "query") -> No
     """InvalidError where the query does not fit a dataset with these types by column name."""
     check_filters(query.filters, types, field=f"{field}.filters")
     for at, group in enumerate(query.groups):
-        type_ = _type_of(f"{field}.group_by.{at}.column", group.column, types)
+        type_ = type_of(f"{field}.group_by.{at}.column", group.column, types)
         if group.bucket is not None and type_ not in BUCKETED:
-            reason = f"Only dates and timestamps have buckets; the type of {_shown(group.column)} is {type_}."
+            reason = f"Only dates and timestamps have buckets; the type of {shown(group.column)} is {type_}."
             raise InvalidError(f"{field}.group_by.{at}.bucket", reason, value=group.bucket)
     for at, aggregate in enumerate(query.aggregates):
         if aggregate.column is not None:
-            type_ = _type_of(f"{field}.aggregates.{at}.column", aggregate.column, types)
-            _check_function(f"{field}.aggregates.{at}.function", aggregate, type_)
+            type_ = type_of(f"{field}.aggregates.{at}.column", aggregate.column, types)
+            check_function(f"{field}.aggregates.{at}.function", aggregate, type_)
 
 
 def parse_filters(given: object, *, field: str) -> tuple[Filter, ...]:
     """The conditions of a list of plain JSON values; none for None."""
-    return _each(field, given, MAX_FILTERS, _filter)
+    return listed(field, given, MAX_FILTERS, _filter)
 
 
 def check_filters(filters: Sequence[Filter], types: Mapping[str, str], *, field: str) -> None:
     """InvalidError where a condition does not fit a dataset with these types by column name."""
     for at, each in enumerate(filters):
         place = f"{field}.{at}"
-        type_ = _type_of(f"{place}.column", each.column, types)
+        type_ = type_of(f"{place}.column", each.column, types)
         if (each.operator in OF_TEXT and type_ != "text") or (each.operator in ORDERING and type_ == "boolean"):
-            reason = f"'{each.operator}' does not apply to {_shown(each.column)}, whose type is {type_}."
+            reason = f"'{each.operator}' does not apply to {shown(each.column)}, whose type is {type_}."
             raise InvalidError(f"{place}.operator", reason, value=each.operator)
         filter_values(each, type_, field=place)
 
@@ -176,11 +178,12 @@ def result_types(query: Query, types: Mapping[str, str]) -> dict[str, str]:
     """The type of each column of the result, in order."""
     found = {each.name: "date" if each.bucket else types[each.column] for each in query.groups}
     for each in query.aggregates:
-        found[each.name] = _result_type(each.function, types[each.column] if each.column is not None else "")
+        found[each.name] = result_type(each.function, types[each.column] if each.column is not None else "")
     return found
 
 
-def _result_type(function: str, type_: str) -> str:
+def result_type(function: str, type_: str) -> str:
+    """The type of what the function makes of a column of this type."""
     if function in ("count", "count_distinct"):
         return "integer"
     if function == "avg":
@@ -193,19 +196,22 @@ def _result_type(function: str, type_: str) -> str:
     return f"decimal(38,{scale(type_) + 1})"
 
 
-def _check_function(field: str, aggregate: Aggregate, type_: str) -> None:
+def check_function(field: str, aggregate: Aggregate, type_: str) -> None:
+    """InvalidError where the function does not apply to a column of this type."""
     if aggregate.function in OF_NUMBERS and not (type_ in ("integer", "float") or is_decimal(type_)):
-        reason = f"'{aggregate.function}' needs numbers; the type of {_shown(aggregate.column)} is {type_}."
+        reason = f"'{aggregate.function}' needs numbers; the type of {shown(aggregate.column)} is {type_}."
         raise InvalidError(field, reason, value=aggregate.function)
     if aggregate.function == "median" and is_decimal(type_) and scale(type_) > 37:
-        reason = f"'median' needs one digit more than {_shown(aggregate.column)} has room for: its type is {type_}."
+        reason = f"'median' needs one digit more than {shown(aggregate.column)} has room for: its type is {type_}."
         raise InvalidError(field, reason, value=aggregate.function)
 
 
-def _type_of(field: str, column: str, types: Mapping[str, str]) -> str:
+def type_of(field: str, column: str, types: Mapping[str, str]) -> str:
+    """The column's type; InvalidError that has the names there are, where there is no such column."""
     found = types.get(column)
     if found is None:
-        raise InvalidError(field, f"The data has no column {_shown(column)}.", value=column)
+        known = ", ".join(list(types)[:MAX_NAMED]) + (f" and {len(types) - MAX_NAMED} more" * (len(types) > MAX_NAMED))
+        raise InvalidError(field, f"The data has no column {shown(column)}.", value=column, constraint=known)
     return found
 
 
@@ -215,38 +221,24 @@ def _check_names(query: Query, field: str) -> None:
     outputs += [(f"aggregates.{at}", each.name) for at, each in enumerate(query.aggregates)]
     for place, name in outputs:
         if name in names:
-            reason = f"Two columns of the result would be called {_shown(name)}: name one of them with 'as'."
+            reason = f"Two columns of the result would be called {shown(name)}: name one of them with 'as'."
             raise InvalidError(f"{field}.{place}.as", reason, value=name)
         names.add(name)
     sorted_by: set[str] = set()
     for at, each in enumerate(query.sort):
         if each.by not in names:
-            reason = f"The result has no column {_shown(each.by)}: sort by what is grouped by, or by an aggregate."
+            reason = f"The result has no column {shown(each.by)}: sort by what is grouped by, or by an aggregate."
             raise InvalidError(f"{field}.sort.{at}.by", reason, value=each.by)
         if each.by in sorted_by:
-            reason = f"The result is sorted by {_shown(each.by)} already."
+            reason = f"The result is sorted by {shown(each.by)} already."
             raise InvalidError(f"{field}.sort.{at}.by", reason, value=each.by)
         sorted_by.add(each.by)
 
 
-T = TypeVar("T")
-
-
-def _each(field: str, given: object, most: int, read: Callable[[str, object], T]) -> tuple[T, ...]:
-    if given is None:
-        return ()
-    if not isinstance(given, list | tuple):
-        raise InvalidError(field, f"'{field}' must be a list.")
-    if len(given) > most:
-        reason = f"'{field}' must have at most {most} entries, not {len(given)}."
-        raise InvalidError(field, reason, value=len(given), constraint=f"at most {most}")
-    return tuple(read(f"{field}.{at}", each) for at, each in enumerate(given))
-
-
 def _filter(field: str, given: object) -> Filter:
-    fields = _fields(field, given, ("column", "operator", "value"))
-    column = _name(f"{field}.column", fields.get("column"))
-    operator = _one_of(f"{field}.operator", fields.get("operator"), OPERATORS)
+    fields = fields_of(field, given, ("column", "operator", "value"))
+    column = name_of(f"{field}.column", fields.get("column"))
+    operator = one_of(f"{field}.operator", fields.get("operator"), OPERATORS)
     place, value = f"{field}.value", fields.get("value")
     if operator in WITHOUT_VALUE:
         if value is not None:
@@ -265,72 +257,34 @@ def _scalar(field: str, value: object) -> object:
         raise InvalidError(field, f"'{field}' must not be null: use is_null or is_not_null to look for nulls.")
     if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
         raise InvalidError(field, f"'{field}' must be text, a number or a truth value.")
-    return _name(field, value) if isinstance(value, str) else value
+    return name_of(field, value) if isinstance(value, str) else value
 
 
 def _group(field: str, given: object) -> Group:
     if isinstance(given, str):
-        return Group(_name(field, given), given)
-    fields = _fields(field, given, ("column", "bucket", "as"))
-    column = _name(f"{field}.column", fields.get("column"))
+        return Group(name_of(field, given), given)
+    fields = fields_of(field, given, ("column", "bucket", "as"))
+    column = name_of(f"{field}.column", fields.get("column"))
     bucket, name = fields.get("bucket"), fields.get("as")
     return Group(
         column,
-        column if name is None else _name(f"{field}.as", name),
-        None if bucket is None else _one_of(f"{field}.bucket", bucket, BUCKETS),
+        column if name is None else name_of(f"{field}.as", name),
+        None if bucket is None else one_of(f"{field}.bucket", bucket, BUCKETS),
     )
 
 
 def _aggregate(field: str, given: object) -> Aggregate:
-    fields = _fields(field, given, ("function", "column", "as"))
-    function = _one_of(f"{field}.function", fields.get("function"), FUNCTIONS)
+    fields = fields_of(field, given, ("function", "column", "as"))
+    function = one_of(f"{field}.function", fields.get("function"), FUNCTIONS)
     column = fields.get("column")
     if column is None and function != "count":
         raise InvalidError(f"{field}.column", f"'{function}' needs a column.")
-    name = checked_line(f"{field}.as", _name(f"{field}.as", fields.get("as")), MAX_NAME_LENGTH)
-    return Aggregate(function, name, None if column is None else _name(f"{field}.column", column))
+    name = checked_line(f"{field}.as", name_of(f"{field}.as", fields.get("as")), MAX_NAME_LENGTH)
+    return Aggregate(function, name, None if column is None else name_of(f"{field}.column", column))
 
 
 def _sort(field: str, given: object) -> Sort:
-    fields = _fields(field, given, ("by", "order"))
+    fields = fields_of(field, given, ("by", "order"))
     order = fields.get("order")
-    descending = order is not None and _one_of(f"{field}.order", order, ORDERS) == "desc"
-    return Sort(_name(f"{field}.by", fields.get("by")), descending)
-
-
-def _limit(field: str, given: object) -> int | None:
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= MAX_ROWS:
-        allowed = f"1-{MAX_ROWS}"
-        raise InvalidError(field, f"'{field}' must be a whole number, {allowed}.", value=given, constraint=allowed)
-    return given
-
-
-def _fields(field: str, given: object, known: tuple[str, ...]) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InvalidError(field, f"'{field}' must be an object.")
-    for name in given:
-        if name not in known:
-            raise InvalidError(field, f"'{field}' has no field {_shown(name)}.", constraint=", ".join(known))
-    return given
-
-
-def _name(field: str, given: object) -> str:
-    if not isinstance(given, str):
-        raise InvalidError(field, f"'{field}' must be text.")
-    if any("\ud800" <= character <= "\udfff" for character in given):
-        raise InvalidError(field, f"'{field}' has half of a surrogate pair, which is no character.")
-    return given
-
-
-def _one_of(field: str, given: object, allowed: tuple[str, ...]) -> str:
-    if not isinstance(given, str) or given not in allowed:
-        listed = ", ".join(allowed)
-        raise InvalidError(field, f"'{field}' must be one of: {listed}.", value=given, constraint=listed)
-    return given
-
-
-def _shown(name: object) -> str:
-    text = repr(name)
-    return text if len(text) <= 60 else text[:57] + "..."
+    descending = order is not None and one_of(f"{field}.order", order, ORDERS) == "desc"
+    return Sort(name_of(f"{field}.by", fields.get("by")), descending)

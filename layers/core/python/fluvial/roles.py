@@ -4,7 +4,8 @@
     owner    everything   everything                       all of them
     admin    everything   everything                       all but owners and their keys
     editor   everything   projects and what is in them,    none
-                          webhooks
+                          webhooks, preparations,
+                          reports, automations, jobs
     viewer   everything   nothing                          none
 
 A system key has no user. It acts for the account with the scopes that it was given, and ranks with an admin.
@@ -27,7 +28,9 @@ WRITES: dict[str, frozenset[str]] = {
     OWNER: frozenset({EVERYTHING}),
     ADMIN: frozenset({EVERYTHING}),
     SYSTEM: frozenset({EVERYTHING}),
-    EDITOR: frozenset({"projects", "data", "analyses", "pages", "webhooks"}),
+    EDITOR: frozenset(
+        {"projects", "data", "analyses", "pages", "webhooks", "preparations", "reports", "automations", "jobs"}
+    ),
     VIEWER: frozenset(),
 }
 MANAGERS = (OWNER, ADMIN, SYSTEM)

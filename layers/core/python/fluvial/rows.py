@@ -5,14 +5,13 @@ With a filter or a sort it opens every part that can have rows of it, which is b
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fluvial import blobs, dataset_versions, datasets, selections
+from fluvial import dataset_versions, datasets, part_files, selections
 from fluvial.caller import Caller
 from fluvial.engine.manifest import Column, Manifest, Part
 from fluvial.engine.prune import pruned
@@ -20,8 +19,7 @@ from fluvial.engine.rows import locate, read_page, read_rejects
 from fluvial.engine.select import TooMuchMemoryError, TooSlowError, select
 from fluvial.errors import TooLargeError
 
-# Parts stay on the disk of a warm function while they fit: pages of one dataset tend to follow each other.
-CACHE = Path(tempfile.gettempdir(), "fluvial-parts")
+# What stays on the disk of a warm function: pages of one dataset tend to follow each other.
 CACHE_BYTES = 512 * 1024 * 1024
 # Of parts that one filter or sort looks through; what one request needs has to fit into the cache.
 MAX_SELECTED_BYTES = 256 * 1024 * 1024
@@ -128,24 +126,4 @@ def _cached(dataset: datasets.Dataset, part: Part) -> Path:
 
 
 def _fetched(key: str) -> Path:
-    """A file of a version, on disk. A version never changes, so what is there is right."""
-    path = CACHE / key.replace("/", "_")
-    if not path.exists():
-        CACHE.mkdir(exist_ok=True)
-        _make_room()
-        # Under its name only when it is whole: a function that is stopped while fetching leaves no half part.
-        partial = path.with_suffix(".partial")
-        blobs.fetch(key, partial)
-        partial.rename(path)
-    else:
-        # What is in use is not what has to make room for the next part of the same request.
-        path.touch()
-    return path
-
-
-def _make_room() -> None:
-    files = sorted(CACHE.iterdir(), key=lambda file: file.stat().st_mtime)
-    used = sum(file.stat().st_size for file in files)
-    while files and used > CACHE_BYTES:
-        used -= files[0].stat().st_size
-        files.pop(0).unlink()
+    return part_files.fetched(key, keep_bytes=CACHE_BYTES)

@@ -198,12 +198,17 @@ def finish(job: jobs.Job, version: Version, snapshot: Snapshot, *, location: str
     return versions_store.finish(job, done, event, now=moment)
 
 
-def fail(job: jobs.Job, version: Version, reason: str, *, now: clock.Now = clock.now) -> bool:
-    """Ends version and job as failed; False where the version or the job's lease is gone."""
+def fail(
+    job: jobs.Job, version: Version, reason: str, *, state: jobs.Unfinished = "failed", now: clock.Now = clock.now
+) -> bool:
+    """Ends version and job as failed; False where the version or the job's lease is gone.
+
+    `state` is the job's: one that was called off is cancelled.
+    """
     moment = now()
     failed = replace(version, status=FAILED, failure=reason, ended=moment)
     event = events.happened(version.account, "site.publish_failed", failed.described(), at=moment)
-    return versions_store.fail(job, failed, event, now=moment)
+    return versions_store.fail(job, failed, event, state=state, now=moment)
 
 
 def of_job(job: jobs.Job) -> Version | None:

@@ -11,6 +11,8 @@
     xml_table   XML to records                            xml_blocks, xml_shapes   many alike records at once
     xml_outline, xml_values   its columns and cells       collect   JSON, XML and workbooks to cleaned parts
     ingest    the one entry                               rows      pages of rows and of rejects
+    sandbox     SELECTs of users in a process of their own: sandbox_process starts and ends it, sandbox_child limits it,
+                sandbox_check reads the SQL, sandbox_run locks DuckDB and runs it, sandbox_columns types what comes out
     merge     a file into the version before              compare   how the rows of two versions differ
 
 Nothing here knows AWS or HTTP, and DuckDB is never allowed to reach the network or to load an extension.

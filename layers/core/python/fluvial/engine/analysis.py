@@ -20,13 +20,12 @@ from typing import Any
 import duckdb
 
 from fluvial import queries
+from fluvial.engine import aggregates
 from fluvial.engine.conditions import condition, finite, time_limit
 from fluvial.engine.limits import MIB
-from fluvial.engine.load import connect, identifier
+from fluvial.engine.load import connect
 from fluvial.engine.manifest import Column
-from fluvial.engine.temporal import offset_minutes, zone_of
 from fluvial.engine.types import sql_text
-from fluvial.query_values import scale
 
 TOO_SLOW = "The analysis took too long and was stopped: filter, group more coarsely, or ask for less at once."
 FETCHED_ROWS = 50
@@ -74,9 +73,8 @@ def run(
     spill = out / "spill"
     spill.mkdir()
     compiled = compiled_query(query, columns)
-    connection = connect(
-        spill, sorted({file.parent for file in files}), memory_limit_mb, 1 if _adds_floats(query, columns) else 2
-    )
+    threads = 1 if aggregates.adds_floats(_aggregates(query, columns)) else 2
+    connection = connect(spill, sorted({file.parent for file in files}), memory_limit_mb, threads)
     try:
         with _stopped_in_time(connection, timeout_seconds), _owner_told(memory_limit_mb):
             connection.execute(
@@ -104,65 +102,29 @@ def compiled_query(query: queries.Query, columns: Sequence[Column]) -> Compiled:
     values: dict[str, object] = {}
     conditions = [condition(each, by_name[each.column], values) for each in query.filters]
     keys = [_key(each, by_name[each.column]) for each in query.groups]
-    computed = [_computed(each, by_name[each.column] if each.column is not None else None) for each in query.aggregates]
-    outputs = [*keys, *computed]
+    outputs = [*keys, *(aggregates.computed(*each) for each in _aggregates(query, columns))]
     select = f"SELECT {', '.join(f'{sql} AS o{at}' for at, (sql, _) in enumerate(outputs))} FROM read_parquet($files)"
     if conditions:
         select += f" WHERE {' AND '.join(conditions)}"
     if keys:
         select += f" GROUP BY {', '.join(str(at + 1) for at in range(len(keys)))}"
-    # An integer may be a HUGEINT here, and is exact in Python.
     written = [_written(f"o{at}", column) for at, (_, column) in enumerate(outputs)]
     return Compiled(select, _order(query), ", ".join(written), values)
 
 
 def _key(each: queries.Group, column: Column) -> tuple[str, Column]:
     if each.bucket is None:
-        return _value(column), column
-    moment = f"CAST({identifier(column.name)} AS TIMESTAMP)"
-    if column.type == "timestamp_tz":
-        # Days are those of the clock that the column's cells show.
-        moment = f"({moment} + INTERVAL ({offset_minutes(zone_of(str(column.format)))}) MINUTE)"
-    return f"CAST(date_trunc('{each.bucket}', {moment}) AS DATE)", Column(each.name, "date", "", "%Y-%m-%d")
+        return aggregates.value(column), column
+    return aggregates.days_of(each.bucket, aggregates.clock(column)), Column(each.name, "date", "", "%Y-%m-%d")
 
 
-def _computed(each: queries.Aggregate, column: Column | None) -> tuple[str, Column]:
-    if column is None:
-        return "count(*)", Column(each.name, "integer", "")
-    cell, type_ = identifier(column.name), queries.result_types(queries.Query(aggregates=(each,)), _types(column))
-    made = Column(each.name, type_[each.name], "", column.format)
-    if each.function == "count":
-        return f"count({cell})", made
-    if each.function == "count_distinct":
-        return f"count(DISTINCT {_value(column)})", made
-    if each.function == "avg":
-        # DuckDB's own avg adds integers and decimals up as floats.
-        return f"CAST(sum({cell}) AS DOUBLE) / count({cell})", made
-    if each.function == "median":
-        return _median(column), made
-    return f"{each.function}({_value(column)})", made
-
-
-def _median(column: Column) -> str:
-    """The middle value, or of two the value between; DuckDB's own median rounds decimals and makes floats of integers.
-
-    A share that is above a half by less than one in all rows finds the upper of the two.
-    """
-    lower, upper = (f"quantile_disc({_value(column)}, {share})" for share in ("0.5", "0.500000000001"))
-    if column.type == "float":
-        return f"(CASE WHEN {lower} = {upper} THEN {lower} ELSE {lower} * 0.5 + {upper} * 0.5 END)"
-    exact = f"DECIMAL(37, {scale(column.type)})"
-    wide = "HUGEINT" if column.type == "integer" else f"DECIMAL(38, {scale(column.type)})"
-    return f"(CAST(CAST({lower} AS {wide}) + {upper} AS {exact}) * CAST('0.5' AS DECIMAL(1, 1)))"
-
-
-def _value(column: Column) -> str:
-    """The cell, with one zero only: -0.0 and 0.0 are equal, and which one stood for both would be left to chance."""
-    cell = identifier(column.name)
-    return f"({cell} + CAST(0 AS DOUBLE))" if column.type == "float" else cell
+def _aggregates(query: queries.Query, columns: Sequence[Column]) -> list[tuple[str, Column | None]]:
+    by_name = {column.name: column for column in columns}
+    return [(each.function, None if each.column is None else by_name[each.column]) for each in query.aggregates]
 
 
 def _written(value: str, column: Column) -> str:
+    # An integer may be a HUGEINT here, and is exact in Python.
     if column.type in ("integer", "float", "boolean", "text"):
         return value
     return sql_text(value, column.type, column.format)
@@ -175,16 +137,6 @@ def _order(query: queries.Query) -> str:
     asked |= {each.name: False for each in query.groups if each.name not in asked}
     terms = [f"o{names.index(name)} {'DESC' if down else 'ASC'} NULLS LAST" for name, down in asked.items()]
     return f" ORDER BY {', '.join(terms)}" if terms else ""
-
-
-def _types(column: Column) -> dict[str, str]:
-    return {column.name: column.type}
-
-
-def _adds_floats(query: queries.Query, columns: Sequence[Column]) -> bool:
-    """Sums of floats depend on the order of adding, which only a single thread keeps."""
-    floats = {column.name for column in columns if column.type == "float"}
-    return any(each.function in ("sum", "avg") and each.column in floats for each in query.aggregates)
 
 
 def _parts(found: duckdb.DuckDBPyConnection, types: dict[str, str], out: Path, part_rows: int) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from fluvial.engine.load import AccountingError, connect, identifier, quoted
 from fluvial.engine.manifest import Column
 from fluvial.engine.select import Asked, Files, asked
 from fluvial.engine.types import SHORT_FLOAT, sql_text
-from fluvial.engine.worksheet import Worksheet
+from fluvial.engine.worksheet import Worksheet, new_book
 from fluvial.exports import Wanted, check_sheet
 from fluvial.query_values import is_decimal
 
@@ -251,7 +251,8 @@ def _write_xlsx(source: _Source, job: Job) -> None:
     # Beside floats and dates, their text: a worksheet has neither all digits, nor days before 1900 or microseconds.
     texts = [_text(column, job.wanted) if column.type in ("float", "date", "timestamp") else "NULL" for column in shown]
     named = [_neutral(column.name) if job.wanted.neutralise_formulas else column.name for column in shown]
-    with closing(Worksheet(job.file, job.title, shown, named)) as sheet:
+    with closing(new_book(job.file)) as book:
+        sheet = Worksheet(book, job.title, [column.type for column in shown], named)
         for row in source.rows([*values, *texts]):
             if problem := sheet.add(row[: len(shown)], row[len(shown) :]):
                 raise ExportFailedError(problem)

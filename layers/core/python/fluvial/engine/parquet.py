@@ -47,28 +47,27 @@ def read_columns(connection: duckdb.DuckDBPyConnection, source: Path, limits: Li
             value=len(described),
             constraint=f"at most {limits.columns} columns",
         )
-    return [_column(name, type_) for name, type_, *_ in described]
+    return [column_of(name, type_) for name, type_, *_ in described]
 
 
-def _column(name: str, type_: str) -> tuple[Column, str]:
+def column_of(name: str, type_: str, has: str = "the Parquet file has") -> tuple[Column, str]:
+    """The column that stands for one of a type of DuckDB, and SQL for its value; `has` begins the reason."""
     cell = identifier(name)
     if type_ in _INTEGERS:
-        return Column(name, "integer", f"the Parquet file has {type_}"), f"CAST({cell} AS BIGINT)"
+        return Column(name, "integer", f"{has} {type_}"), f"CAST({cell} AS BIGINT)"
     if type_ == "UBIGINT":
-        return Column(
-            name, "decimal(20,0)", "the Parquet file has unsigned 64-bit integers"
-        ), f"CAST({cell} AS DECIMAL(20,0))"
+        return Column(name, "decimal(20,0)", f"{has} unsigned 64-bit integers"), f"CAST({cell} AS DECIMAL(20,0))"
     if found := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_):
-        return Column(name, f"decimal({found[1]},{found[2]})", "the Parquet file has decimals"), cell
+        return Column(name, f"decimal({found[1]},{found[2]})", f"{has} decimals"), cell
     if type_ in ("FLOAT", "DOUBLE"):
-        return Column(name, "float", f"the Parquet file has {type_}"), f"CAST({cell} AS DOUBLE)"
+        return Column(name, "float", f"{has} {type_}"), f"CAST({cell} AS DOUBLE)"
     if type_ == "BOOLEAN":
-        return Column(name, "boolean", "the Parquet file has truth values", "true/false"), cell
+        return Column(name, "boolean", f"{has} truth values", "true/false"), cell
     if type_ in _TIMES:
         kind, format_ = _TIMES[type_]
-        return Column(name, kind, f"the Parquet file has {type_}", format_), cell
+        return Column(name, kind, f"{has} {type_}", format_), cell
     if type_ == "VARCHAR":
-        return Column(name, "text", "the Parquet file has strings"), cell
+        return Column(name, "text", f"{has} strings"), cell
     if type_ == "BLOB":
         return Column(name, "text", "binary values, kept as base64", "base64"), f"base64({cell})"
     if type_.startswith(("STRUCT", "MAP")) or type_.endswith("]"):
@@ -76,7 +75,7 @@ def _column(name: str, type_: str) -> tuple[Column, str]:
         exact = re.sub(r"DECIMAL\([1-9],", "DECIMAL(18,", type_)
         value = f"CAST({cell} AS {exact})" if exact != type_ else cell
         return Column(name, "text", "nested values, kept as compact JSON", "json"), f"CAST(to_json({value}) AS VARCHAR)"
-    return Column(name, "text", f"the Parquet file has {type_}, kept as its text"), f"CAST({cell} AS VARCHAR)"
+    return Column(name, "text", f"{has} {type_}, kept as its text"), f"CAST({cell} AS VARCHAR)"
 
 
 def write(

@@ -29,11 +29,11 @@ MEMORY_LIMIT_MB = 800  # of the function's 1,769; what is more goes to the disk
 _LOCK = threading.Lock()
 
 
-@lru_cache(maxsize=1)
-def _connection() -> duckdb.DuckDBPyConnection:
+@lru_cache(maxsize=2)
+def _connection(threads: int) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={
-            "threads": 2,
+            "threads": threads,
             "memory_limit": f"{MEMORY_LIMIT_MB}MB",
             "temp_directory": str(Path(tempfile.gettempdir(), "fluvial-spill")),
             "autoinstall_known_extensions": False,
@@ -44,10 +44,10 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def cursor() -> duckdb.DuckDBPyConnection:
-    # Opening takes milliseconds and a cursor microseconds: one connection per process.
+def cursor(threads: int = 2) -> duckdb.DuckDBPyConnection:
+    # Opening takes milliseconds and a cursor microseconds: one connection per process and number of threads.
     with _LOCK:
-        return _connection().cursor()
+        return _connection(threads).cursor()
 
 
 def locate(manifest: Manifest, offset: int, limit: int) -> list[tuple[Part, int, int]]:

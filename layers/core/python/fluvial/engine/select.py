@@ -15,8 +15,8 @@ from pathlib import Path
 
 import duckdb
 
+from fluvial.engine import aggregates
 from fluvial.engine.conditions import condition, time_limit
-from fluvial.engine.load import identifier
 from fluvial.engine.manifest import Column
 from fluvial.engine.parts import numbered
 from fluvial.engine.rows import cursor, json_ready, record
@@ -56,16 +56,11 @@ def asked(files: Files, columns: Sequence[Column], selection: Selection, outputs
     values: dict[str, object] = {}
     holds = [condition(each, by_name[each.column], values) for each in selection.filters]
     inner = [f"({' AND '.join(holds)}) AS fluvial_holds"] if holds else []
-    inner += [f"{_key(by_name[each.by])} AS fluvial_key_{at}" for at, each in enumerate(selection.sort)]
+    inner += [f"{aggregates.value(by_name[each.by])} AS fluvial_key_{at}" for at, each in enumerate(selection.sort)]
     inner += [f"{output} AS fluvial_output_{at}" for at, output in enumerate(outputs)]
     wanted = ", ".join(f"fluvial_output_{at}" for at in range(len(outputs))) or POSITION
     rows = f"SELECT {wanted} FROM {numbered(files, inner, by_name)}" + (" WHERE fluvial_holds" if holds else "")
     return Asked(rows, _order(selection.sort), values)
-
-
-def _key(column: Column) -> str:
-    cell = identifier(column.name)
-    return f"({cell} + CAST(0 AS DOUBLE))" if column.type == "float" else cell
 
 
 def _order(sort: Sequence[Sort]) -> str:

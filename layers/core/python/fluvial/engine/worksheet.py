@@ -1,4 +1,4 @@
-"""One worksheet of an XLSX file, written row by row in memory that does not grow.
+"""Worksheets of an XLSX file, written row by row in memory that does not grow.
 
 A worksheet's numbers are 64-bit floats that keep 15 digits, so what has more is written as text. A text is never a
 formula or a link here, whatever it starts with. Empty strings and nulls are both empty cells: XLSX does not tell them
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from xlsxwriter import Workbook
 
-from fluvial.engine.manifest import Column
 from fluvial.query_values import is_decimal, scale
 
 # What Excel can hold, https://support.microsoft.com/office/1672b34d-7043-467e-8e27-269d656771c3
@@ -32,25 +31,40 @@ _MILLISECOND = 1_000  # microseconds
 Value = int | float | Decimal | bool | date | datetime | str | None
 
 
-class Worksheet:
-    """A file with one sheet: the names of the columns, then the rows as they are added."""
+def new_book(file: Path) -> Workbook:
+    """An empty file; it is written when it is closed."""
+    options = {
+        "constant_memory": True,
+        "tmpdir": str(file.parent),
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
+    book = Workbook(str(file), options)
+    book.use_zip64()
+    return book
 
-    def __init__(self, file: Path, title: str, columns: Sequence[Column], names: Sequence[str]) -> None:
-        options = {
-            "constant_memory": True,
-            "tmpdir": str(file.parent),
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-        }
-        self._book = Workbook(str(file), options)
-        self._book.use_zip64()
-        self._sheet = self._book.add_worksheet(sheet_name(title))
+
+class Worksheet:
+    """One sheet of a book: the names of the columns, then the rows as they are added."""
+
+    def __init__(
+        self,
+        book: Workbook,
+        title: str,
+        types: Sequence[str],
+        names: Sequence[str],
+        number_formats: Sequence[str | None] | None = None,
+    ) -> None:
+        """`number_formats` are those of columns that have one of their own, in Excel's notation."""
+        self._book = book
+        self.sheet = book.add_worksheet(sheet_name(title))
         self._names = list(names)
-        self._formats = [self._format(column) for column in columns]
+        given = number_formats or [None] * len(types)
+        self._formats = [self._format(type_, own) for type_, own in zip(types, given, strict=True)]
         self._row = 0
         for at, name in enumerate(names):
-            self._sheet.write_string(0, at, name[:MAX_CELL_CHARACTERS])
+            self.sheet.write_string(0, at, name[:MAX_CELL_CHARACTERS])
 
     def add(self, values: Sequence[Value], texts: Sequence[str | None]) -> str | None:
         """Writes a row of typed values; a sentence where a cell does not fit into a worksheet.
@@ -64,16 +78,16 @@ class Worksheet:
             if isinstance(value, str):
                 text = value
             elif isinstance(value, bool):
-                self._sheet.write_boolean(self._row, at, value)
+                self.sheet.write_boolean(self._row, at, value)
                 continue
             elif isinstance(value, date):
                 if _has_day(value):
-                    self._sheet.write_datetime(self._row, at, value, self._formats[at])
+                    self.sheet.write_datetime(self._row, at, value, self._formats[at])
                     continue
                 text = texts[at] or str(value)
             else:
                 if _exact(value):
-                    self._sheet.write_number(self._row, at, value, self._formats[at])
+                    self.sheet.write_number(self._row, at, value, self._formats[at])
                     continue
                 text = texts[at] or str(value)
             if len(text) > MAX_CELL_CHARACTERS // 2 and _units(text) > MAX_CELL_CHARACTERS:
@@ -81,19 +95,18 @@ class Worksheet:
                     f"Row {self._row} has a text of {_units(text)} characters in the column {self._names[at]!r}, and a "
                     f"worksheet's cell holds {MAX_CELL_CHARACTERS}: leave the column out, or export CSV."
                 )
-            self._sheet.write_string(self._row, at, text)
+            self.sheet.write_string(self._row, at, text)
         return None
 
-    def close(self) -> None:
-        self._book.close()
-
-    def _format(self, column: Column) -> object:
-        if column.type == "date":
+    def _format(self, type_: str, own: str | None) -> object:
+        if own is not None:
+            return self._book.add_format({"num_format": own})
+        if type_ == "date":
             return self._book.add_format({"num_format": "yyyy-mm-dd"})
-        if column.type == "timestamp":
+        if type_ == "timestamp":
             return self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss.000"})
-        if is_decimal(column.type) and scale(column.type):
-            return self._book.add_format({"num_format": "0." + "0" * min(scale(column.type), EXACT_DIGITS)})
+        if is_decimal(type_) and scale(type_):
+            return self._book.add_format({"num_format": "0." + "0" * min(scale(type_), EXACT_DIGITS)})
         return None
 
 

@@ -13,6 +13,6 @@ is made of the same signatures (see `route`).
 
 from fluvial.http.app import App, Render, make_app
 from fluvial.http.response import Response
-from fluvial.http.route import Id, Number, Route
+from fluvial.http.route import Id, Number, Route, Uuid
 
-__all__ = ["App", "Id", "Number", "Render", "Response", "Route", "make_app"]
+__all__ = ["App", "Id", "Number", "Render", "Response", "Route", "Uuid", "make_app"]

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 from fluvial import clock, idempotency, limits, multipart
 from fluvial.caller import Caller
 from fluvial.config import settings
-from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError
+from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError, UnchangedError
 from fluvial.http import headers
-from fluvial.http.refusals import exact, invalid
+from fluvial.http.refusals import invalid
 from fluvial.http.response import Response
 from fluvial.http.route import NOT_IN_THE_PATH, Route
 from fluvial.http.wire import Request
@@ -33,8 +33,6 @@ Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
 """Turns an error (None for a defect of ours) and the request id into status and body."""
 
 JSON = "application/json"
-# Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
-LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
 REVISION = re.compile(r'(?:W/)?"([0-9]{1,15})"')
 MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
 
@@ -42,9 +40,10 @@ MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
 class App:
     """A group of routes of one API; calling it answers one request."""
 
-    def __init__(self, api: str, render: Render) -> None:
+    def __init__(self, api: str, render: Render, feature: str | None = None) -> None:
         self.api = api
         self.render = render
+        self.feature = feature
         self.routes: list[Route] = []
         # Of the request that is being served.
         self.window: limits.Window | None = None
@@ -123,14 +122,25 @@ class App:
         """A header of the request; `name` in lower case."""
         return self._headers.get(name, default)
 
-    def answer(self, body: Shown, *, revision: int | None = None) -> Response[Shown]:
+    def refuse_known(self, tag: str) -> None:
+        """UnchangedError where an If-None-Match names this ETag, for a route that asks by POST.
+
+        To any method but GET and HEAD a 304 is no answer: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+        """
+        if _names(self.header("if-none-match", ""), tag):
+            raise UnchangedError("The answer that you have, by its ETag, still holds: nothing was computed.")
+
+    def answer(self, body: Shown, *, revision: int | None = None, tag: str | None = None) -> Response[Shown]:
         """The body as JSON. TooLargeError where Lambda could not carry it; an answer is never cut.
 
-        With the `revision` of what it shows the answer has an ETag, and is a 304 where the caller has it already.
+        With the `revision` of what it shows the answer has an ETag, and is a 304 where the caller has it already; a
+        `tag` is one of another kind, with its quotes.
         """
         kept = {}
         if revision is not None:
-            kept = {"ETag": f'"{revision}"', "Cache-Control": headers.ASKED_AGAIN}
+            tag = f'"{revision}"'
+        if tag is not None:
+            kept = {"ETag": tag, "Cache-Control": headers.ASKED_AGAIN}
             if self.route.method == "GET" and _names(self.header("if-none-match", ""), kept["ETag"]):
                 return Response(304, headers=kept)
         text = body.model_dump_json()
@@ -139,7 +149,7 @@ class App:
             asked = getattr(self.route.types.get("query"), "model_fields", {})
             raise TooLargeError(
                 f"The answer has {size} bytes, more than the {MAX_ANSWER_BYTES} that can be sent: ask for fewer items.",
-                field=next((name for name in ("per_page", "limit") if name in asked), None),
+                field=next((name for name in ("per_page", "limit", "count") if name in asked), None),
                 limit_bytes=MAX_ANSWER_BYTES,
             )
         return cast(Response[Shown], Response(self.route.status, JSON, text, kept))
@@ -236,6 +246,8 @@ class App:
             # Let through, without headers: the gateway's usage plan still holds.
             log.exception("limit not counted")
         caller.require(scope)
+        if self.feature is not None:
+            caller.require_feature(self.feature)
         return caller
 
     def _body(self, model: type[Request]) -> Request:
@@ -243,13 +255,11 @@ class App:
         try:
             # Nothing stands for an object without fields, so that a request with optional ones needs no body.
             text = self._bytes().decode() or "{}"
-            found = model.model_validate_json(text, strict=True)
+            found = model.read(text)
         except UnicodeDecodeError as error:
             raise InvalidError(None, f"The body is not valid UTF-8: {error.reason} at byte {error.start}.") from error
         except ValidationError as error:
             raise invalid(error) from error
-        if LONG_NUMBER.search(text):
-            json.loads(text, parse_float=exact)
         self._said = found
         return found
 
@@ -298,7 +308,10 @@ def _names(tags: str, tag: str) -> bool:
     return tag in {each.strip().removeprefix("W/").replace("*", tag) for each in tags.split(",")}
 
 
-def make_app(api: str, render: Render) -> App:
-    """The app of one endpoint group. `api` names the limits' policies, `render` is the API's table of errors."""
+def make_app(api: str, render: Render, *, feature: str | None = None) -> App:
+    """The app of one endpoint group. `api` names the limits' policies, `render` is the API's table of errors.
+
+    An account without the `feature` (one of `accounts.FEATURES`) is refused.
+    """
     log.setLevel(settings().log_level)
-    return App(api, render)
+    return App(api, render, feature)

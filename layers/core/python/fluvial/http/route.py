@@ -48,6 +48,25 @@ class Id:
 
 
 @dataclass(frozen=True, slots=True)
+class Uuid(Id):
+    """How an API spells them that has UUIDs."""
+
+    @property
+    def pattern(self) -> str:
+        return f"^{ids.UUID_PATTERN}$"
+
+    def spell(self, number: int) -> str:
+        return ids.uuid(self.prefix, number)
+
+    def parse(self, text: str, *, field: str | None = None) -> int:
+        """The id that the text spells; a text that spells none is answered like an absent id."""
+        number = ids.of_uuid(self.prefix, text)
+        if number is None:
+            raise NotFoundError(self.kind, text, field=field)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
     """A number that stands for a thing in a path, such as that of a version."""
 

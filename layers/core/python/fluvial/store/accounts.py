@@ -51,6 +51,7 @@ def get(account_id: int) -> accounts.Account:
         plan=item["plan"],
         gateway_key=item["gateway_key"],
         limits=item.get("limits", {}),
+        features_off=tuple(item.get("features_off", ())),
         created=item["created"],
     )
 
@@ -179,6 +180,7 @@ def _account_to_item(account: accounts.Account) -> Item:
         "plan": account.plan,
         "gateway_key": account.gateway_key,
         "limits": account.limits or None,
+        "features_off": list(account.features_off) or None,
         "created": account.created,
     }
 

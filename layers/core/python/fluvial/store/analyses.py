@@ -90,16 +90,15 @@ def queue(analysis: analyses.Analysis, job: jobs.Job, guard: table.Action | None
 
 
 def end_run(
-    job: jobs.Job, analysis: analyses.Analysis, event: events.Event, *, now: int
+    job: jobs.Job, analysis: analyses.Analysis, event: events.Event, *, state: str, now: int
 ) -> Literal["ended", "changed", "overtaken"]:
     """The analysis's outcome, the job's end and the event, together.
 
     `changed` where another change came first, or the analysis went; `overtaken` where the lease is gone.
     """
-    outcome = {"completed": "succeeded", "failed": "failed"}[analysis.status]
     actions = [
         _change(analysis),
-        stored_jobs.ending(job, outcome, now=now, reason=analysis.failure, analysis=analysis.id),
+        stored_jobs.ending(job, state, now=now, reason=analysis.failure, analysis=analysis.id),
         outbox.record(event),
     ]
     try:

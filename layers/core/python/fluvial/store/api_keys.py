@@ -28,6 +28,7 @@ def creation(key: api_keys.Key, digest: str, *, account: Account, role: str) -> 
         "key": key.id,
         "plan": account.plan,
         "limits": account.limits or None,
+        "features_off": list(account.features_off) or None,
         "gateway_key": account.gateway_key,
         "scopes": list(key.scopes),
         "role": role,
@@ -103,6 +104,7 @@ def identify(digest: str, *, now: int) -> tuple[Caller, str] | None:
         role=item["role"],
         project=item.get("project"),
         limits=item.get("limits", {}),
+        features_off=frozenset(item.get("features_off", ())),
     )
     return caller, item["gateway_key"]
 

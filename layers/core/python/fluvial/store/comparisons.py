@@ -33,10 +33,9 @@ def get(account_id: int, dataset_id: int, comparison_id: int) -> comparisons.Com
     return _from_item(item) if item else None
 
 
-def end(job: jobs.Job, comparison: comparisons.Comparison) -> bool:
+def end(job: jobs.Job, comparison: comparisons.Comparison, state: str) -> bool:
     """The comparison's outcome and the job's end, together; False where comparison or lease are gone."""
     it_still_waits_for_this_job = "job = :job AND #status = :queued"
-    outcome = {"completed": "succeeded", "failed": "failed"}[comparison.status]
     outputs = {"comparison": comparison.id, "dataset": comparison.dataset}
     change = table.Action(
         "Put",
@@ -46,7 +45,7 @@ def end(job: jobs.Job, comparison: comparisons.Comparison) -> bool:
         values={":job": job.id, ":queued": "queued"},
         names={"#status": "status"},
     )
-    ending = stored_jobs.ending(job, outcome, now=comparison.updated, reason=comparison.failure, **outputs)
+    ending = stored_jobs.ending(job, state, now=comparison.updated, reason=comparison.failure, **outputs)
     try:
         table.transact([change, ending])
     except table.ConditionError:

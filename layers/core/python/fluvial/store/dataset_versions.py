@@ -16,7 +16,7 @@ from fluvial.store.attributes import Item
 FIRST = keys.number(1)
 
 # Stored as JSON text.
-_AS_TEXT = ("key", "options", "counts", "changes")
+_AS_TEXT = ("key", "options", "counts", "changes", "made_by", "shape")
 
 
 def creation(version: dataset_versions.Version) -> table.Action:
@@ -25,28 +25,23 @@ def creation(version: dataset_versions.Version) -> table.Action:
 
 
 def begin(
-    version: dataset_versions.Version, job: jobs.Job, upload: datasets.Upload | None, guard: table.Action | None
+    version: dataset_versions.Version,
+    job: jobs.Job,
+    upload: datasets.Upload | None,
+    guard: table.Action | None,
+    said: tuple[datasets.Dataset, events.Event] | None = None,
 ) -> bool:
     """Version and job, and the dataset taken for them, together; ends the upload session if there is one.
+
+    `said` is the dataset as its owner describes it now, with the event of that.
 
     False where another import has the dataset or the number, where the dataset or the session is gone, or where
     another version has become the current one.
     """
-    nobody_imports = "attribute_not_exists(importing)"
-    it_is_the_next = "latest = :before AND version = :parent"
-    actions = [
-        table.update(
-            stored_datasets.key(version.account, version.dataset),
-            "SET importing = :job, job = :job, latest = :number",
-            f"{nobody_imports} AND {it_is_the_next}",
-            job=job.id,
-            number=version.number,
-            before=version.number - 1,
-            parent=version.parent,
-        ),
-        creation(version),
-        stored_jobs.creation(job),
-    ]
+    described = stored_datasets.description(said[0]) if said else {}
+    actions = [taking(version, described), creation(version), stored_jobs.creation(job)]
+    if said is not None:
+        actions.append(outbox.record(said[1]))
     if upload is not None:
         actions.append(table.delete(stored_datasets.upload_key(upload.account, upload.id)))
     try:
@@ -54,6 +49,26 @@ def begin(
     except table.ConditionError:
         return False
     return True
+
+
+def taking(version: dataset_versions.Version, said: Item | None = None) -> table.Action:
+    """The action that takes the dataset for the version's job, on the condition that nobody else has it.
+
+    `said` are attributes that it gets, too.
+    """
+    nobody_imports = "attribute_not_exists(importing)"
+    it_is_the_next = "latest = :before AND version = :parent"
+    return table.update(
+        stored_datasets.key(version.account, version.dataset),
+        "SET importing = :job, job = :job, latest = :number" + "".join(f", #{name} = :{name}" for name in said or {}),
+        f"{nobody_imports} AND {it_is_the_next}",
+        {f"#{name}": name for name in said or {}},
+        job=version.job,
+        number=version.number,
+        before=version.number - 1,
+        parent=version.parent,
+        **(said or {}),
+    )
 
 
 def get(account_id: int, dataset_id: int, number: int) -> dataset_versions.Version | None:
@@ -72,32 +87,34 @@ def page(account_id: int, dataset_id: int, *, newest: int, limit: int) -> list[d
     return [_from_item(item) for item in items]
 
 
-def end(
-    job: jobs.Job,
+def outcome(
     dataset: datasets.Dataset,
     version: dataset_versions.Version,
     event: events.Event | None,
     *,
     changed: bool,
     now: int,
-) -> bool:
-    """The import's outcome, the dataset free again, the job's end, event and use, together.
+) -> list[table.Action]:
+    """The version's outcome, the dataset free again, event and use, for the transaction that ends its job.
 
-    `changed`: the dataset is another than before, too. False where the dataset or the job's lease is gone.
+    `changed`: the dataset is another than before, too.
     """
-    state = "failed" if version.status == "failed" else "succeeded"
-    outputs = {"dataset": dataset.id, "version": version.same_as or version.number}
     actions = [
         stored_datasets.import_ending(dataset, version.job, changed=changed),
         table.put(_key(version.account, version.dataset, version.number), _to_item(version), table.EXISTS),
-        stored_jobs.ending(job, state, now=now, reason=version.failure, **outputs),
     ]
     if event is not None:
         actions.append(outbox.record(event))
     if version.status == "ready":
         actions.append(usage.add(dataset.account, at=now, data_processed=version.size))
+    return actions
+
+
+def end(job: jobs.Job, version: dataset_versions.Version, outcome: list[table.Action], *, state: str, now: int) -> bool:
+    """The import's `outcome` and the job's end, together; False where the dataset or the job's lease is gone."""
+    outputs = {"dataset": version.dataset, "version": version.same_as or version.number}
     try:
-        table.transact(actions)
+        table.transact([*outcome, stored_jobs.ending(job, state, now=now, reason=version.failure, **outputs)])
     except table.ConditionError:
         return False
     return True
@@ -142,4 +159,10 @@ def _from_item(item: Item) -> dataset_versions.Version:
         if name in fields:
             fields[name] = json.loads(fields[name])
     fields["key"] = tuple(fields["key"])
+    if "shape" in fields:
+        fields["shape"] = tuple((name, type) for name, type in fields["shape"])
+    if "made_by" in fields:
+        made_by = fields["made_by"]
+        inputs = {name: (dataset, version) for name, (dataset, version) in made_by["inputs"].items()}
+        fields["made_by"] = dataset_versions.MadeBy(**made_by | {"inputs": inputs})
     return dataset_versions.Version(**fields)

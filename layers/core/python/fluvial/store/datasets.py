@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Literal
 
-from fluvial import clock, dataset_versions, datasets, events, jobs
+from fluvial import clock, dataset_versions, datasets, events, ids, jobs
 from fluvial.paging import Order
 from fluvial.store import dataset_versions as stored_versions
 from fluvial.store import events as outbox
@@ -15,6 +16,9 @@ from fluvial.store.attributes import Item
 
 # An upload session stays readable a while after its end, so that a late call gets a clear answer.
 UPLOAD_KEPT_SECONDS = clock.DAY // clock.SECOND
+# By then the index of names has long followed the table.
+NAME_KEPT_SECONDS = clock.DAY // clock.SECOND
+MAX_CALLED = 100
 
 
 def create(
@@ -24,25 +28,39 @@ def create(
     event: events.Event,
     upload: datasets.Upload | None,
     guard: table.Action | None,
-) -> Literal["created", "project_gone", "taken"]:
-    """Dataset, its first version and list entry, job and event, together; ends the upload session if there is one."""
-    project_exists = table.check(projects.key(dataset.account, dataset.project))
+    own: table.Action | None = None,
+) -> Literal["created", "project_gone", "taken", "overtaken"]:
+    """Dataset, its first version and list entry, job and event, together; ends the upload session if there is one.
+
+    `own` is a further action; overtaken where its condition does not hold.
+    """
     actions = [
-        project_exists,
-        table.put(key(dataset.account, dataset.id), _to_item(dataset)),
+        *creation(dataset),
         stored_versions.creation(version),
-        table.put(_entry_key(dataset), {"type": "dataset_entry"}),
-        totals.add(keys.project_data(dataset.account, dataset.project), +1),
         stored_jobs.creation(job),
         outbox.record(event),
     ]
     if upload is not None:
         actions.append(table.delete(upload_key(upload.account, upload.id)))
+    if own is not None:
+        actions.append(own)
     try:
         table.transact(actions, guard)
     except table.ConditionError as error:
+        if own is not None and error.failed == (len(actions) - 1,):
+            return "overtaken"
         return "project_gone" if 0 in error.failed else "taken"
     return "created"
+
+
+def creation(dataset: datasets.Dataset) -> list[table.Action]:
+    """The actions that record a dataset, for the transaction of its cause. The first is that its project exists."""
+    return [
+        table.check(projects.key(dataset.account, dataset.project)),
+        table.put(key(dataset.account, dataset.id), _to_item(dataset)),
+        table.put(_entry_key(dataset), {"type": "dataset_entry"}),
+        totals.add(keys.project_data(dataset.account, dataset.project), +1),
+    ]
 
 
 def get(account_id: int, dataset_id: int) -> datasets.Dataset | None:
@@ -63,6 +81,58 @@ def page(account_id: int, project_id: int, order: Order, *, skip: int, limit: in
     home = keys.listed(account_id, "datasets")
     items = lists.page(keys.project_data(account_id, project_id), order, skip=skip, limit=limit, home=home)
     return [_from_item(item) for item in items]
+
+
+def behind(account_id: int, project_id: int | None, after: int | None, *, limit: int) -> list[datasets.Dataset]:
+    """Datasets of the account, or of one project, that are older than one, newest first."""
+    before = None if after is None else (keys.number(0), keys.number(max(after - 1, 0)))
+    home = keys.listed(account_id, "datasets")
+    partition = home if project_id is None else keys.project_data(account_id, project_id)
+    found = table.query(partition, between=before, forward=False, limit=limit)
+    if project_id is not None:
+        found = table.batch_get([(home, entry["sk"]) for entry in found])
+    return [_from_item(item) for item in found]
+
+
+def existing_projects(account_id: int, wanted: set[int]) -> set[int]:
+    """Those of the projects that are there."""
+    found = table.batch_get([projects.key(account_id, project_id) for project_id in sorted(wanted)])
+    return {item["id"] for item in found}
+
+
+def called(account_id: int, project_id: int, name: str) -> list[datasets.Dataset]:
+    """Datasets of a project that have this name, up to MAX_CALLED. The index follows the table within a second."""
+    start = lists.name_start(name)
+    between = (f"{start}{keys.number(0)}", f"{start}{keys.number(ids.MAX_ID)}")
+    partition = keys.project_data(account_id, project_id)
+    found = table.query(partition, index="name", between=between, limit=MAX_CALLED)
+    items = table.batch_get([(key["pk"], key["sk"]) for key in found])
+    return [dataset for dataset in map(_from_item, items) if dataset.title == name]
+
+
+def reserved(account_id: int, project_id: int, name: str) -> int | None:
+    """The dataset that was last made under this name by who looked for it first; None where that is long ago."""
+    item = table.get(_name_key(account_id, project_id, name))
+    return item["dataset"] if item else None
+
+
+def reservation(dataset: datasets.Dataset, name: str, *, before: int | None) -> table.Action:
+    """The action that keeps others from making a dataset of this name too; `before` is what they would have found."""
+    nobody_did_since = "attribute_not_exists(pk)" if before is None else "dataset = :before"
+    item = {
+        "type": "dataset_name",
+        "dataset": dataset.id,
+        "expires": dataset.created // clock.SECOND + NAME_KEPT_SECONDS,
+    }
+    key = _name_key(dataset.account, dataset.project, name)
+    return table.put(key, item, nobody_did_since, **({} if before is None else {"before": before}))
+
+
+def description(dataset: datasets.Dataset) -> Item:
+    """What its owner says of it, as attributes to set, and where it stands in lists by that."""
+    said = {"name": dataset.name, "description": dataset.description or "", "updated": dataset.updated}
+    said |= {name: value for name, value in _index_attributes(dataset).items() if name != "scope"}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def some_of(account_id: int, project_id: int) -> list[datasets.Dataset]:
@@ -127,12 +197,17 @@ def pointing(before: datasets.Dataset, moved: datasets.Dataset) -> table.Action:
     """The action that makes another version the current one."""
     nobody_imports = "attribute_not_exists(importing)"
     it_is_where_it_was = "version = :before AND updated = :read"
-    values = {name: value for name, value in _outcome(moved).items() if value is not None}
+    outcome = _outcome(moved)
+    values = {name: value for name, value in outcome.items() if value is not None}
+    gone = [name for name, value in outcome.items() if value is None]
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+    if gone:
+        expression += " REMOVE " + ", ".join(f"#{name}" for name in gone)
     return table.update(
         key(moved.account, moved.id),
-        "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        expression,
         f"{nobody_imports} AND {it_is_where_it_was}",
-        {f"#{name}": name for name in values},
+        {f"#{name}": name for name in outcome},
         before=before.version,
         read=before.updated,
         **values,
@@ -202,6 +277,11 @@ def key(account_id: int, dataset_id: int) -> table.Key:
     return keys.listed(account_id, "datasets"), keys.number(dataset_id)
 
 
+def _name_key(account_id: int, project_id: int, name: str) -> table.Key:
+    # By its hash: a name may be longer than a key.
+    return keys.project_names(account_id, project_id), hashlib.sha256(name.encode()).hexdigest()
+
+
 def _entry_key(dataset: datasets.Dataset) -> table.Key:
     return keys.project_data(dataset.account, dataset.project), keys.number(dataset.id)
 
@@ -220,7 +300,6 @@ def _to_item(dataset: datasets.Dataset) -> Item:
         "incoming": dataset.incoming,
         "filename": dataset.filename,
         "name": dataset.name,
-        "size": dataset.size,
         "created": dataset.created,
         "format": dataset.format,
         "latest": dataset.latest,
@@ -233,7 +312,11 @@ def _to_item(dataset: datasets.Dataset) -> Item:
 
 def _settings(dataset: datasets.Dataset) -> Item:
     """What its owner says of it."""
-    return {"drift": dataset.drift, "key_columns": json.dumps(dataset.key, ensure_ascii=False) if dataset.key else None}
+    return {
+        "description": dataset.description,
+        "drift": dataset.drift,
+        "key_columns": json.dumps(dataset.key, ensure_ascii=False) if dataset.key else None,
+    }
 
 
 def _outcome(dataset: datasets.Dataset) -> Item:
@@ -249,6 +332,8 @@ def _outcome(dataset: datasets.Dataset) -> Item:
         "version": dataset.version,
         "location": dataset.location,
         "failure": dataset.failure,
+        "shape": json.dumps(dataset.shape, ensure_ascii=False, separators=(",", ":")) if dataset.shape else None,
+        "size": dataset.size,
     }
 
 
@@ -282,4 +367,10 @@ def _from_item(item: Item) -> datasets.Dataset:
         drift=item.get("drift", "evolve"),
         key=tuple(json.loads(item.get("key_columns", "[]"))),
         importing=item.get("importing"),
+        description=item.get("description") or None,
+        shape=_shape(item.get("shape")),
     )
+
+
+def _shape(text: str | None) -> dataset_versions.Shape | None:
+    return None if text is None else tuple((name, type) for name, type in json.loads(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fluvial import clock, events, ids
+from fluvial import causes, clock, events, ids
 from fluvial.store import keys, table
 from fluvial.store.attributes import Item
 
@@ -37,6 +37,8 @@ def to_item(event: events.Event) -> Item:
         "event_type": event.type,
         "created": event.created,
         "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+        "cause": event.cause.to_json() if event.cause else None,
+        "silent": event.silent or None,
         "expires": (event.created + events.KEPT_MILLISECONDS) // clock.SECOND,
     }
 
@@ -48,6 +50,8 @@ def from_item(item: dict[str, Any]) -> events.Event:
         type=item["event_type"],
         created=item["created"],
         data=json.loads(item["data"]),
+        cause=causes.from_json(item.get("cause")),
+        silent=item.get("silent", False),
     )
 
 

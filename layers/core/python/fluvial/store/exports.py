@@ -31,12 +31,11 @@ def get(account_id: int, dataset_id: int, export_id: int) -> exports.Export | No
     return _from_item(item) if item else None
 
 
-def end(job: jobs.Job, export: exports.Export, event: events.Event) -> bool:
+def end(job: jobs.Job, export: exports.Export, event: events.Event, state: str) -> bool:
     """The export's outcome, the job's end and the event, together; False where export or lease are gone."""
     it_still_waits_for_this_job = "job = :job AND #status = :queued"
-    outcome = {"completed": "succeeded", "failed": "failed"}[export.status]
     item, outputs = _to_item(export), {"export": export.id, "dataset": export.dataset}
-    ending = stored_jobs.ending(job, outcome, now=export.updated, reason=export.failure, **outputs)
+    ending = stored_jobs.ending(job, state, now=export.updated, reason=export.failure, **outputs)
     change = table.Action(
         "Put",
         _key(export),

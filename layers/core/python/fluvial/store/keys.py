@@ -6,6 +6,7 @@ a#<account>#projects         projects by id, which is by creation
 a#<account>#slugs            guards that a slug is used once, by slug
 a#<account>#datasets         datasets by id
 a#<account>#p#<project>#data one entry per dataset of the project, by creation
+a#<account>#p#<project>#names  who made data of a name last, by the name's hash; forgotten after a day
 a#<account>#d#<dataset>#versions  versions of the dataset by number
 a#<account>#p#<project>#site how its site stands: counters and the tree of its pages
 a#<account>#p#<project>#versions  published versions of its site by number
@@ -15,7 +16,18 @@ a#<account>#analyses         analyses by id
 a#<account>#p#<project>#analyses   one entry per analysis of the project, by creation
 a#<account>#d#<dataset>#exports   exports of a dataset by id
 a#<account>#d#<dataset>#comparisons   comparisons of two of its versions by id
+a#<account>#preparations     preparations by id
+a#<account>#prep#<preparation>#executions   one entry per execution of the preparation, by its job
+a#<account>#reports          definitions of reports by id
+a#<account>#generated        generated reports by id
+a#<account>#snapshots        what each of these is generated of, by its id
 a#<account>#uploads          upload sessions by id
+a#<account>#automations      automations by id
+a#<account>#lines            which of an automation's runs is under way and which wait, by automation
+a#<account>#listeners        what events start an automation, by automation
+a#<account>#runs             runs of automations by id
+a#<account>#u#<automation>   one entry per run of the automation, by creation
+a#<account>#occasions        guards that an event, or a time of a schedule, starts one run
 a#<account>#jobs             jobs by id
 a#<account>#keys             API keys by id (never the key itself)
 a#<account>#idempotency      answers under an Idempotency-Key, by hash of route and key
@@ -26,6 +38,7 @@ a#<account>#e#<endpoint>     the endpoint's deliveries, by event
 <a list's partition>#total   counters of the list, by shard
 key#<sha256>                 the identity that a key stands for
 preview#<sha256>             the version of a site that a public link opens
+due#<five minutes>           the times at which schedules should start something, by account and automation
 email#<address>              guards that an address is used once
 """
 
@@ -68,6 +81,10 @@ def comparisons(account_id: int, dataset_id: int) -> str:
     return f"a#{number(account_id)}#d#{number(dataset_id)}#comparisons"
 
 
+def automation_runs(account_id: int, automation_id: int) -> str:
+    return f"a#{number(account_id)}#u#{number(automation_id)}"
+
+
 def dataset_versions(account_id: int, dataset_id: int) -> str:
     return f"a#{number(account_id)}#d#{number(dataset_id)}#versions"
 
@@ -80,8 +97,16 @@ def versions(account_id: int, project_id: int) -> str:
     return f"a#{number(account_id)}#p#{number(project_id)}#versions"
 
 
+def project_names(account_id: int, project_id: int) -> str:
+    return f"a#{number(account_id)}#p#{number(project_id)}#names"
+
+
 def project_analyses(account_id: int, project_id: int) -> str:
     return f"a#{number(account_id)}#p#{number(project_id)}#analyses"
+
+
+def executions(account_id: int, preparation_id: int) -> str:
+    return f"a#{number(account_id)}#prep#{number(preparation_id)}#executions"
 
 
 def deliveries(account_id: int, endpoint_id: int) -> str:

@@ -20,8 +20,13 @@ def index_attributes(partition: str, *, name: str, updated: int, number: int) ->
     return {
         "scope": partition,
         "updated_key": f"{updated:014d}#{keys.number(number)}",
-        "name_key": f"{sort_key(name)}#{keys.number(number)}",
+        "name_key": f"{name_start(name)}{keys.number(number)}",
     }
+
+
+def name_start(name: str) -> str:
+    """What the name order's keys of things with this name begin with; those of longer names may, too."""
+    return f"{sort_key(name)}#"
 
 
 def page(partition: str, order: Order, *, skip: int, limit: int, home: str | None = None) -> list[Item]:

@@ -17,9 +17,16 @@ def key(account_id: int, project_id: int) -> table.Key:
 
 
 def create(
-    project: projects.Project, event: events.Event, guard: table.Action | None
+    project: projects.Project,
+    event: events.Event,
+    guard: table.Action | None,
+    *,
+    default_after: int | Literal["no"] | None = "no",
 ) -> Literal["created", "slug_taken", "taken"]:
-    """Project, slug, total, use and event in one transaction."""
+    """Project, slug, total, use and event in one transaction.
+
+    With `default_after` it becomes the account's default, if that is still this one (None: there was none).
+    """
     actions = [
         table.put(key(project.account, project.id), _to_item(project)),
         _take_slug(project),
@@ -27,6 +34,8 @@ def create(
         usage.add(project.account, at=project.created, projects_created=1),
         outbox.record(event),
     ]
+    if default_after != "no":
+        actions.append(_make_default(project, default_after))
     try:
         table.transact(actions, guard)
     except table.ConditionError as error:
@@ -37,6 +46,12 @@ def create(
 def get(account_id: int, project_id: int) -> projects.Project | None:
     item = table.get(key(account_id, project_id))
     return _from_item(item) if item else None
+
+
+def default(account_id: int) -> tuple[int | None, projects.Project | None]:
+    """The id of the account's default project, and the project, if it is still there."""
+    known = (table.get(_account_key(account_id)) or {}).get("default_project")
+    return known, None if known is None else get(account_id, known)
 
 
 def total(account_id: int) -> int:
@@ -87,6 +102,18 @@ def delete(project: projects.Project, event: events.Event) -> bool:
     except table.ConditionError:
         return False
     return True
+
+
+def _make_default(project: projects.Project, before: int | None) -> table.Action:
+    nobody_made_one_since = "attribute_not_exists(default_project)" if before is None else "default_project = :before"
+    values = {"id": project.id} if before is None else {"id": project.id, "before": before}
+    return table.update(
+        _account_key(project.account), "SET default_project = :id", nobody_made_one_since, None, **values
+    )
+
+
+def _account_key(account_id: int) -> table.Key:
+    return keys.account(account_id), "account"
 
 
 def _take_slug(project: projects.Project) -> table.Action:

@@ -148,7 +148,7 @@ def query(
 ) -> list[Item]:
     """The items of a partition (or, from an index, only their keys) in key order, `skip` left out, at most `limit`.
 
-    `between` are the first and the last sort key of the table that are wanted. DynamoDB cannot skip: the items left
+    `between` are the first and the last sort key that are wanted. DynamoDB cannot skip: the items left
     out by `skip` are read, too (in an index they are about 150 bytes each).
     """
     arguments: dict[str, Any] = {
@@ -163,7 +163,8 @@ def query(
     else:
         arguments["ConsistentRead"] = True
     if between:
-        arguments["KeyConditionExpression"] += " AND sk BETWEEN :first AND :last"
+        arguments["KeyConditionExpression"] += " AND #s BETWEEN :first AND :last"
+        arguments["ExpressionAttributeNames"]["#s"] = f"{index}_key" if index else "sk"
         first, last = between
         arguments["ExpressionAttributeValues"] |= {":first": {"S": first}, ":last": {"S": last}}
     items: list[Item] = []

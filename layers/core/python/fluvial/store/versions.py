@@ -63,9 +63,9 @@ def finish(job: jobs.Job, version: sites.Version, event: events.Event, *, now: i
     return "ready"
 
 
-def fail(job: jobs.Job, version: sites.Version, event: events.Event, *, now: int) -> bool:
-    """The version and its job failed, and the event; False where the version or the job's lease is gone."""
-    ending = stored_jobs.ending(job, "failed", now=now, reason=version.failure, version=version.number)
+def fail(job: jobs.Job, version: sites.Version, event: events.Event, *, state: str, now: int) -> bool:
+    """The version failed, its job ended so, and the event; False where the version or the job's lease is gone."""
+    ending = stored_jobs.ending(job, state, now=now, reason=version.failure, version=version.number)
     try:
         table.transact([_ended(version), ending, outbox.record(event)])
     except table.ConditionError:
