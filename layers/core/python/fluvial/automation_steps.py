@@ -216,7 +216,7 @@ def _wait(place: str, fields: dict[str, Any], _: Sequence[Step]) -> dict[str, An
         raise InvalidError(place, reason, constraint="seconds or until")
     if until is None:
         return {"seconds": _whole(place, "seconds", seconds, 1, MAX_WAIT_SECONDS, default=0)}
-    if type(until) is not int or until < 0:
+    if type(until) is not int:
         raise _refused(f"{place}.until", until, "a date and time")
     return {"until": until}
 
