@@ -18,7 +18,7 @@ PATH, QUERY, BODY = "path", "query", "body"
 # An id by its name: id, user_id, pageId, sectionIds.
 NAMED = re.compile(r"(^|_)ids?$|[a-z]Ids?$")
 # An id by its pattern in the document: how this API spells the ids of a kind.
-PATTERN = re.compile(r"^\^([a-z]+)_\[\w+\]\{11\}")
+PATTERN = re.compile(r"^\^([a-z]+)_(?:\[0-7\])?\[\w+\]\{1[01]\}")
 # What names a thing without looking like an id: numbers of versions, and positions that are made of ids.
 OTHERWISE = ("version", "from_version", "to_version", "number", "to", "cursor", "since")
 
