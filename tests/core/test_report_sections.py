@@ -94,6 +94,8 @@ REFUSED: list[tuple[object, str, str | None]] = [
     (with_section(table(preparation="prep_1")), "sections.0", "dataset or preparation"),
     (with_section(table(dataset=["x"])), "sections.0.dataset", None),
     (with_section(table(show_rows=0)), "sections.0.show_rows", "1-1000"),
+    (with_section(table(title="")), "sections.0.title", "1-200 characters"),
+    (with_section(chart() | {"title": "\u200b "}), "sections.0.title", "1-200 characters"),
     (with_section(table(query={})), "sections.0.query", None),
     (with_section(table(columns=[{"column": "x"}])), "sections.0.columns.0.column", "region, revenue"),
     (with_section(table(columns=[{"column": "region"}] * 2)), "sections.0.columns.1.column", None),

@@ -32,6 +32,11 @@ BODY = {
 }
 
 
+def _reporting(formats: list[str]) -> dict[str, Any]:
+    step = {"name": "a", "type": "generate_report", "reportId": absent(ids.REPORT), "formats": formats}
+    return {"steps": [step]}
+
+
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     moved = Clock()
@@ -167,6 +172,16 @@ def test_an_automation_is_executed_and_its_run_is_read_to_the_end(
     assert automation["lastRun"]["id"] == run
 
 
+def test_a_wait_may_end_before_all_time_was_counted(api: Api, pipeline: AutomationPipeline) -> None:
+    long_ago = {"name": "rest", "type": "wait", "until": "1969-07-20T20:17:40Z"}
+    status, answer = api.post("/Automation", {**BODY, "steps": [long_ago]})
+    assert (status, answer["data"]["steps"]) == (200, [{**long_ago, "retries": 0, "backoffSeconds": 10}])
+    run = api.post(f"/Automation/{answer['data']['id']}/Execute")[1]["data"]["runId"]
+    pipeline.finish()
+    found = api.get(f"/Automation/Run/{run}")[1]["data"]
+    assert (found["status"], found["steps"][0]["status"]) == ("succeeded", "succeeded")
+
+
 def test_a_run_that_failed_is_resumed_and_one_under_way_cancelled(api: Api, pipeline: AutomationPipeline) -> None:
     step = {"name": "tell", "type": "call_webhook", "url": "http://127.0.0.1:9/"}
     made = api.post("/Automation", {**BODY, "steps": [step, WAIT]})[1]["data"]
@@ -224,7 +239,11 @@ def test_a_skipped_run_is_answered_with_the_reason(api: Api) -> None:
             "steps.0.url",
             "must begin with http",
         ),
+        (_reporting([]), "steps.0.formats", "must name at least one format"),
+        (_reporting(["html", "docx"]), "steps.0.formats", "'docx' is not a format"),
         ({"triggers": []}, "triggers", "a list of 1-12 triggers"),
+        ({"triggers": [{"type": "api", "expression": None}]}, "triggers.0.expression", "has no field 'expression'"),
+        ({"triggers": [{**DAILY, "event": None}]}, "triggers.0.event", "has no field 'event'"),
         ({"triggers": [{"type": "now"}]}, "triggers.0.type", "one of api, schedule, event"),
         ({"triggers": [DAILY, DAILY]}, "triggers.1", "one schedule at most"),
         ({"triggers": [{**DAILY, "timeZone": "Mars/Base"}]}, "triggers.0.timeZone", "is not a time zone"),

@@ -24,6 +24,7 @@ class World:
     pipeline: Pipeline
     settings: dict[str, str]
     stored: Stored
+    items: in_moto.Partitions
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def made(data_plane: str) -> Iterator[World]:
         )
         for tenant in (own, foreign):
             tenants.begin_a_job(tenant)
-        yield World(own, foreign, pipeline, settings, tenants.stored(pipeline))
+        items = in_moto.partitions(resources["Table"])
+        yield World(own, foreign, pipeline, settings, tenants.stored(pipeline), items)
 
 
 @pytest.fixture
@@ -51,4 +53,4 @@ def world(made: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # Objects stay: only the items say which of them count.
     objects = {key: each for key, each in tenants.stored(made.pipeline).items() if key[0] == "object"}
     yield replace(made, stored={key: each for key, each in made.stored.items() if key[0] != "object"} | objects)
-    tenants.restore(made.pipeline, made.stored)
+    tenants.restore(made.pipeline, made.stored, made.items)

@@ -378,18 +378,10 @@ def stored(pipeline: Pipeline, *, counts_of: Caller | None = None) -> Stored:
     return found | {("object", name): key.etag for name, key in bucket.keys.items()}
 
 
-def restore(pipeline: Pipeline, before: Stored) -> None:
+def restore(pipeline: Pipeline, before: Stored, items: in_moto.Partitions) -> None:
     """The table as it was, and uploads open again. Objects stay: only the items say which of them count."""
-    dynamodb, table = boto3.client("dynamodb"), pipeline.resources["Table"]
-    after = stored(pipeline)
-    for pk, sk in after.keys() - before.keys():
-        if pk != "object":
-            dynamodb.delete_item(TableName=table, Key={"pk": {"S": pk}, "sk": {"S": sk}})
-    for key, item in before.items():
-        if key[0] != "object" and after.get(key) != item:
-            dynamodb.put_item(TableName=table, Item=item)
-        if isinstance(item, FakeMultipart):
-            _bucket(pipeline).multiparts[item.id] = item
+    in_moto.put_back(pipeline.resources["Table"], items)
+    _bucket(pipeline).multiparts |= {each.id: each for each in before.values() if isinstance(each, FakeMultipart)}
 
 
 def _bucket(pipeline: Pipeline) -> FakeBucket:

@@ -6,14 +6,15 @@ in the container has done.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import platform
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from local.client import Client
 from local.state import Stack
 from tests import template
 from tests.sam import samples
+from tests.sam.cli import TIMEOUT_SECONDS, Cli, served
 from tests.sam.relay import relay
 from tests.stack.conftest import shared
 
@@ -35,7 +37,6 @@ ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_6
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
 PARAMETERS = f"Runtime=python3.13 Architecture={ARCHITECTURE}"
 SAM = template.ROOT / ".venv-sam" / "bin" / "sam"
-TIMEOUT_SECONDS = 300
 
 # Read here, for the tests themselves run without any of these variables.
 REQUIRED = os.environ.get("FLUVIAL_REQUIRE_SAM") == "1"
@@ -69,6 +70,7 @@ class Sam:
     folder: Path
     endpoint_url: str
     """The emulator as containers reach it."""
+    cli: Cli
 
     def invoke(self, handler: str, **made: int | str) -> Any:
         """What the function answers to its sample event, about the things that were made."""
@@ -76,26 +78,11 @@ class Sam:
         event = json.dumps(samples.event_of(handler, **made))
         environment = self.folder / f"{name}-{secrets.token_hex(4)}.json"
         environment.write_text(json.dumps({name: self._environment(name)}))
-        command = [
-            SAM,
-            "local",
-            "invoke",
-            name,
-            "--event",
-            "-",
-            "--skip-pull-image",
-            "--parameter-overrides",
-            PARAMETERS,
-        ]
-        done = subprocess.run(
-            [*command, "--template", self.folder / "build" / "emulator.json", "--env-vars", environment],
-            input=event,
-            # SAM asks for its account, which takes seconds where nobody answers.
-            env={**OUTSIDE, "AWS_ENDPOINT_URL": self.stack.endpoint_url},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
+        done = self.cli.run(
+            *("local", "invoke", name, "--event", "-", "--skip-pull-image", "--parameter-overrides", PARAMETERS),
+            *("--template", str(self.folder / "build" / "emulator.json"), "--env-vars", str(environment)),
+            *("--layer-cache-basedir", str(self.folder / "layers")),
+            given=event,
         )
         print(done.stderr)  # which pytest shows where a test fails
         lines = done.stdout.strip().splitlines()
@@ -173,12 +160,14 @@ def sam(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Sa
     folder = base if worker_id == "master" else base.parent
     build(folder)
     with (
-        images_replaced(),
-        shared("sam", folder, auth=False) as running,
+        shared("sam", folder, auth=False, at_end=lambda: remove_images(folder)) as running,
         relay(running.port) as address,
     ):
         silence(running)
-        yield Sam(running, folder, f"http://{address}")
+        # SAM asks for its account, which takes seconds where nobody answers.
+        environment = {**OUTSIDE, "AWS_ENDPOINT_URL": running.endpoint_url}
+        with served(SAM.with_name("python"), environment, tmp_path_factory.mktemp("sam")) as cli:
+            yield Sam(running, folder, f"http://{address}", cli)
 
 
 def build(folder: Path) -> None:
@@ -199,22 +188,46 @@ def build(folder: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        built = published(yaml_parse((target / "template.yaml").read_text()), target, folder)
         # `sam local invoke` sets no variable that the template does not have.
-        built = yaml_parse((target / "template.yaml").read_text())
         built["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = ""
         (target / "emulator.json").write_text(json.dumps(built))
 
 
-@contextlib.contextmanager
-def images_replaced() -> Iterator[None]:
-    """Removes the images that lose their name meanwhile: the SAM CLI makes one of each combination of layers."""
-    command = ["docker", "image", "ls", "--quiet", "--no-trunc", "samcli/lambda-python"]
-    before = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    yield
-    after = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    for image in before - after:
-        # The other worker may have removed it already.
-        _succeeds("docker", "image", "rm", image)
+def published(built: dict[str, Any], target: Path, folder: Path) -> dict[str, Any]:
+    """The template with its layers as versions that were published, and are downloaded already.
+
+    The SAM CLI makes an image of the layers of the template itself for each call, and of others once.
+    """
+    arns, downloaded = {}, {}
+    version = time.time_ns() // 1_000_000_000  # no run takes the images of another
+    (folder / "layers").mkdir()
+    for name, resource in built["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            arn = f"arn:aws:lambda:{server.REGION}:000000000000:layer:{name}:{version}"
+            arns[json.dumps({"Ref": name})] = json.dumps(arn)
+            downloaded[arn] = f"{name}-{version}-{hashlib.sha256(arn.encode()).hexdigest()[:10]}"
+            (folder / "layers" / downloaded[arn]).symlink_to(target / resource["Properties"]["ContentUri"])
+    text = json.dumps(built)
+    for reference, arn in arns.items():
+        text = text.replace(reference, arn)
+    found: dict[str, Any] = json.loads(text)
+    (folder / "images").write_text("\n".join(images(found, downloaded)))
+    return found
+
+
+def images(built: dict[str, Any], downloaded: dict[str, str]) -> set[str]:
+    """What the SAM CLI calls its images: one of each combination of layers."""
+    everywhere = built["Globals"]["Function"]["Layers"]
+    functions = [each for each in built["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
+    combinations = {(*everywhere, *each["Properties"].get("Layers", ())) for each in functions}
+    names = ["-".join(downloaded[arn] for arn in layers).encode() for layers in combinations]
+    prefix = f"samcli/lambda-python:3.13-{ARCHITECTURE}-"
+    return {f"{prefix}{hashlib.sha256(name).hexdigest()[:25]}" for name in names}
+
+
+def remove_images(folder: Path) -> None:
+    _succeeds("docker", "image", "rm", *(folder / "images").read_text().split())
 
 
 def silence(running: Stack) -> None:

@@ -48,8 +48,8 @@ NewAccount = Callable[..., Account]
 
 
 @contextlib.contextmanager
-def shared(name: str, folder: Path, *, auth: bool) -> Iterator[Stack]:
-    """The run's stack of this name. `folder` is one that all workers of the run have."""
+def shared(name: str, folder: Path, *, auth: bool, at_end: Callable[[], None] = lambda: None) -> Iterator[Stack]:
+    """The run's stack of this name. `folder` is one that all workers of the run have; the last one calls `at_end`."""
     users = folder / f"{name}-stack"
     with (folder / f"{name}-stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,6 +66,7 @@ def shared(name: str, folder: Path, *, auth: bool) -> Iterator[Stack]:
             users.write_text(f"{port}\n{count[1:]}")
             if len(count) == 1:
                 stacks.down(running.port)
+                at_end()
 
 
 @pytest.fixture(scope="session")

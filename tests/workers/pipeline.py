@@ -95,6 +95,8 @@ class Pipeline:
     def drain(self, queue: str, handler: Callable[[dict[str, Any], Any], Any]) -> bool:
         """One receive of a queue, to its worker; what fails, or whose worker died, stays. Whether anything moved."""
         sqs, url = own_client("sqs"), self.resources[queue]
+        if in_moto.is_empty(url):
+            return False
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
         if not messages:
             return False

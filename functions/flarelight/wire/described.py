@@ -19,6 +19,7 @@ from fluvial import (
     report_charts,
     report_parameters,
     report_sections,
+    reports,
     schedules,
     steps,
 )
@@ -270,7 +271,11 @@ STEP = called(
         _step(
             "generate_report",
             {"reportId": ID},
-            {"parameters": OBJECT, "formats": {"type": "array", "items": TEXT}, **_AGAIN},
+            {
+                "parameters": OBJECT,
+                "formats": {"type": "array", "minItems": 1, "items": one_of(reports.FORMATS)},
+                **_AGAIN,
+            },
         ),
         _step("run_analysis", {"analysisId": ID}, _AGAIN),
         _step("export", {"importId": ID, "format": one_of(exports.FORMATS)}, _AGAIN),

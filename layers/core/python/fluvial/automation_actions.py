@@ -54,11 +54,16 @@ class Action:
 
 
 def check(caller: Caller, steps: Iterable[Step]) -> None:
-    """ForbiddenError for a step that the caller may not do, NotFoundError where its thing is absent or foreign."""
+    """ForbiddenError for a step that the caller may not do, NotFoundError where its thing is absent or foreign.
+
+    InvalidError for what could not but fail when the step is done.
+    """
     seen: set[tuple[str, int]] = set()
     for number, step in enumerate(steps):
         if step.type == "call_webhook":
             _check_url(f"steps.{number}.url", step.settings["url"])
+        if step.type == "generate_report":
+            reports.checked_formats(step.settings.get("formats"), f"steps.{number}.formats")
         action = ACTIONS.get(step.type)
         if action is None:
             continue

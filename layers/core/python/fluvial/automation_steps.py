@@ -24,6 +24,7 @@ from typing import Any
 from fluvial import clock
 from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.exports import FORMATS
+from fluvial.plain_json import integral
 
 MAX_STEPS = 50
 MAX_RETRIES = 5
@@ -295,8 +296,7 @@ def _fields(place: str, given: object) -> dict[str, Any]:
 def _whole(place: str, field: str, given: object, least: int, most: int, *, default: int) -> int:
     if given is None:
         return default
-    if isinstance(given, float) and given.is_integer():
-        given = int(given)  # JSON knows no difference
+    given = integral(given)
     if type(given) is not int or not least <= given <= most:
         raise _refused(f"{place}.{field}", given, f"a whole number from {least} to {most}")
     return given

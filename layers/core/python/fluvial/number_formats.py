@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any
 
 from fluvial.errors import InvalidError
-from fluvial.plain_json import fields_of, truth_of
+from fluvial.plain_json import fields_of, integral, truth_of
 from fluvial.text import checked_text
 
 MAX_DECIMALS = 10
@@ -148,8 +148,7 @@ def _with_marks(digits: str, grouping: bool, language: str) -> str:
 def _decimals(field: str, given: object) -> int | None:
     if given is None:
         return None
-    if isinstance(given, float) and given.is_integer():
-        given = int(given)  # JSON knows no difference
+    given = integral(given)
     if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= MAX_DECIMALS:
         allowed = f"0-{MAX_DECIMALS}"
         raise InvalidError(field, f"'{field}' must be a whole number, {allowed}.", value=given, constraint=allowed)

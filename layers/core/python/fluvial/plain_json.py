@@ -52,8 +52,14 @@ def one_of(field: str, given: object, allowed: tuple[str, ...]) -> str:
     return given
 
 
+def integral(given: Any) -> Any:
+    """The value, or the whole number that it is: JSON has one kind of number, and some clients write 8 as 8.0."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 def whole_of(field: str, given: object, most: int) -> int:
     """A whole number from 1 on."""
+    given = integral(given)
     if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= most:
         allowed = f"1-{most}"
         raise InvalidError(field, f"'{field}' must be a whole number, {allowed}.", value=given, constraint=allowed)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fluvial.errors import InvalidError
+from fluvial.plain_json import integral
 
 FORMATS = ("csv", "tsv", "json", "ndjson", "parquet", "xlsx", "xml")
 # The names that are shown, each with the codec that reads it.
@@ -142,9 +143,8 @@ def _character(*words: str, none: bool = False) -> Callable[[str, object], Any]:
 
 
 def _number(value: object) -> int | None:
-    """A whole number of JSON, which may be written `2.0`; None for anything else."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    """A whole number of JSON; None for anything else."""
+    value = integral(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -179,16 +179,16 @@ def delete(caller: Caller, report_id: int, *, expected: int | None = None, now: 
             return
 
 
-def checked_formats(given: Sequence[str] | None) -> tuple[str, ...]:
+def checked_formats(given: Sequence[str] | None, field: str = "formats") -> tuple[str, ...]:
     """The formats in the order of FORMATS, all by default; InvalidError for one that there is not, and for none."""
     if given is None:
         return FORMATS
     allowed = ", ".join(FORMATS)
     if not given:
-        raise InvalidError("formats", "'formats' must name at least one format.", value=[], constraint=allowed)
+        raise InvalidError(field, f"'{field}' must name at least one format.", value=[], constraint=allowed)
     for each in given:
         if each not in FORMATS:
-            raise InvalidError("formats", f"'{each[:50]}' is not a format.", value=each, constraint=allowed)
+            raise InvalidError(field, f"'{each[:50]}' is not a format.", value=each, constraint=allowed)
     return tuple(each for each in FORMATS if each in given)
 
 

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from fluvial.errors import InvalidError
+from fluvial.plain_json import integral
 from fluvial.query_values import MAX_TEXT_LENGTH, is_decimal
 from fluvial.text import checked_line, checked_text
 
@@ -84,8 +85,7 @@ def type_of(place: str, given: object) -> str:
 
 def whole(least: int, most: int) -> Callable[[str, object], int]:
     def read(place: str, given: object) -> int:
-        if isinstance(given, float) and given.is_integer():
-            given = int(given)  # JSON knows no difference
+        given = integral(given)
         if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
             allowed = f"{least}-{most}"
             raise InvalidError(place, f"'{place}' must be a whole number, {allowed}.", value=given, constraint=allowed)

@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, PydanticKnownError
 from fluvial import clock, multipart, slugs
 from fluvial.errors import MAX_SHOWN, InvalidError
 from fluvial.http.refusals import exact
+from fluvial.plain_json import integral
 
 # Shorter numbers are kept by any 64-bit float, so that most bodies need no second look.
 LONG_NUMBER = re.compile(r"[0-9][0-9.]{15}")
@@ -84,12 +85,7 @@ WRITTEN_WHOLE = BeforeValidator(digits)
 """For a whole number in a query. Behind its bounds in `Annotated`: before them, the document would lose them."""
 
 
-def _integral(value: Any) -> Any:
-    """JSON has one kind of number: 8.0 is 8, and some clients write it so."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-WHOLE = BeforeValidator(_integral)
+WHOLE = BeforeValidator(integral)
 """For a whole number in a body. Behind its bounds in `Annotated`, as WRITTEN_WHOLE."""
 
 
