@@ -103,7 +103,8 @@ def create_account(
     """Make an account with its first user and API key, as an operator would on AWS.
 
     `limits` are an enterprise account's own, requests per window by API, in place of its plan's.
-    Returns account_id, subscription_id, user_id, email, plan and api_key; the key is shown this once.
+    Returns account_id, subscription_id, user_id, email, plan, api_key, client_id and client_secret; the key and the
+    secret are shown this once.
     LocalError has the function's own words where it refuses.
     """
     function = stack.resources.get("CreateAccountFunction")

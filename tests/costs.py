@@ -23,16 +23,21 @@ from flarelight import automations, chart_data, imports, preparations, recipes, 
 from flarelight import documentation as flarelight_documentation
 from flarelight import jobs as flarelight_jobs
 from flarelight import rows as flarelight_rows
-from fluvial import automation_runs, config, datasets, ids, part_files
+from fluvial import automation_runs, change_queues, config, datasets, ids, part_files, record_replicas
+from fluvial import events as core_events
 from fluvial import exports as core_exports
 from fluvial import projects as core_projects
 from fluvial import webhooks as core_webhooks
 from fluvial.aws import client
 from fluvial.caller import Caller
+from fluvial.store import events as outbox
 from fluxjiva import analyses
 from fluxjiva import data_sources as fluxjiva_data_sources
 from fluxjiva import documentation as fluxjiva_documentation
 from fluxjiva import projects as fluxjiva_projects
+from fluxx import applications, class_documentation, documents, oauth, queues, records
+from fluxx import datasets as fluxx_datasets
+from fluxx import documentation as fluxx_documentation
 from reference import (
     analytics,
     data,
@@ -115,9 +120,17 @@ class Meter:
         with counted(cost):
             found, answered = factories.answer(handler, request(method, resource, caller=self.caller, **arguments))
         assert found < 300, (method, resource, answered)
+        # The Fluxx API tells refusals with the status of a success.
+        assert not isinstance(answered, dict) or set(answered) != {"error"}, (method, resource, answered)
         self.measured[f"{method} {resource}"] = cost
         body: dict[str, Any] = answered
         return body
+
+    def open(self, handler: Callable[..., Any], method: str, resource: str, **arguments: Any) -> None:
+        """The same where the answer is no JSON."""
+        with counted(self.measured.setdefault(f"{method} {resource}", Cost())):
+            event = request(method, resource, caller=self.caller, **arguments)
+            assert handler(event, factories.CONTEXT)["statusCode"] == 200
 
     def documentation(self, handler: Callable[..., Any]) -> None:
         """The routes of an API's documentation group: open to all, and the page is no JSON."""
@@ -337,11 +350,68 @@ def of_flarelight(resources: dict[str, str]) -> Measured:
     return meter.measured
 
 
+def of_fluxx(resources: dict[str, str]) -> Measured:
+    """For an account with one organization, a grant request of it with one document, and a queue of its changes."""
+    caller = factories.new_caller()
+    meter = Meter(caller)
+    _signing_in(meter)
+    call, base = meter.call, "/api/rest/{version}/{model_type}"
+    organizations = {"version": "v2", "model_type": "organization"}
+    requests = {"version": "v2", "model_type": "grant_request"}
+    cols = {"cols": ["name", "city"]}
+
+    handler = queues.handler
+    queue = call(handler, "POST", "/poll/queues", body={"name": "Measured", "model_type": "grant_request"})["queue"]
+    of_queue = {"id": str(queue["id"])}
+    call(handler, "GET", "/poll/queues")
+    call(handler, "GET", "/poll/queues/{id}", path=of_queue)
+
+    handler = records.handler
+    body: dict[str, Any] = {"data": {"name": "Measured"}, **cols}
+    made = call(handler, "POST", base, path=organizations, body=body)["organization"]["id"]
+    of_organization = {**organizations, "id": str(made)}
+    body = {"data": {"project_title": "Measured", "program_organization_id": made}}
+    grant = factories.answer(handler, request("POST", base, caller=caller, path=requests, body=body))[1]
+    one = f"{base}/{{id}}"
+    call(handler, "GET", one, path=of_organization, query={"cols": '["name"]'})
+    call(handler, "PUT", one, path=of_organization, body={"data": {"city": "Lisbon"}, **cols})
+    again = {"X-HTTP-Method-Override": "GET"}
+    call(handler, "POST", one, path=of_organization, headers=again, body=cols)
+    # The first list of a process brings the class to its disk.
+    record_replicas.forget_all()
+    call(handler, "GET", f"{base}/list", path=organizations)
+    call(handler, "GET", base, path=organizations)
+    call(handler, "POST", f"{base}/list", path=organizations, body=cols)
+    _documents(meter, grant["grant_request"]["id"])
+    project = str(factories.new_project(caller).id)
+    call(fluxx_datasets.handler, "POST", f"{base}/dataset", path=requests, body={"project_id": project})
+    call(handler, "DELETE", one, path=of_organization)
+
+    handler, poll = queues.handler, "/poll/client/{client_id}/uuid"
+    for event in outbox.after(caller.account, core_events.BEGINNING, limit=100):
+        change_queues.collect(event)
+    of_poll = {"client_id": "1", "queue_uuid": queue["uuid"]}
+    record_replicas.forget_all()
+    job = call(handler, "GET", f"{poll}/queue/{{queue_uuid}}", path=of_poll)["job_uuid"]
+    finished = f"{poll}/queue_finished/{{queue_uuid}}/{{job_uuid}}"
+    call(handler, "GET", finished, path={**of_poll, "job_uuid": job})
+    call(handler, "PUT", "/poll/queues/{id}", path=of_queue, body={"name": "Renamed"})
+    call(handler, "DELETE", "/poll/queues/{id}", path=of_queue)
+
+    of_class = f"{base}/doc"
+    meter.open(class_documentation.handler, "GET", "/api/rest/{version}/doc", path={"version": "v2"})
+    meter.open(class_documentation.handler, "GET", of_class, path=organizations)
+    meter.documentation(fluxx_documentation.handler)
+    meter.open(fluxx_documentation.handler, "OPTIONS", "/{proxy+}", path={"proxy": "api/rest/v2/organization"})
+    return meter.measured
+
+
 MEASURES: dict[str, Callable[[dict[str, str]], Measured]] = {
     "reference": of_reference,
     "fluxjiva": of_fluxjiva,
     "codefluss": of_codefluss,
     "flarelight": of_flarelight,
+    "fluxx": of_fluxx,
 }
 
 
@@ -485,6 +555,41 @@ def _automations(meter: Meter) -> None:
     call(automations.handler, "POST", "/Automation/Run/{id}/Cancel", path=of_run)
     call(automations.handler, "PUT", "/Automation/{id}", path=of_automation, body={"steps": [step]})
     call(automations.handler, "DELETE", "/Automation/{id}", path=of_automation)
+
+
+def _signing_in(meter: Meter) -> None:
+    """The routes of applications, and of one's token."""
+    call, handler, base = meter.call, applications.handler, "/oauth/applications"
+    made = call(handler, "POST", base, body={"name": "Measured"})["application"]
+    of_application = {"application_id": str(made["id"])}
+    signed = {"grant_type": "client_credentials", **{name: made[name] for name in ("client_id", "client_secret")}}
+    call(oauth.handler, "POST", "/oauth/token", body=signed)
+    call(handler, "GET", base)
+    call(handler, "POST", f"{base}/{{application_id}}/roll", path=of_application, body={})
+    call(handler, "DELETE", f"{base}/{{application_id}}", path=of_application)
+
+
+def _documents(meter: Meter, grant: int) -> None:
+    """The routes of the content of documents, for one of a few bytes; making one is a record, and measured as one."""
+    owner = {"owner_model": {"model_type": "grant_request", "id": grant}}
+    body, content_type = multipart(CSV, {"data": json.dumps(owner)}, part="content")
+    of_documents = {"version": "v2", "model_type": "model_document"}
+    event = request(
+        "POST",
+        "/api/rest/{version}/{model_type}",
+        caller=meter.caller,
+        path=of_documents,
+        raw=body.decode(),
+        headers={"Content-Type": content_type},
+    )
+    document = factories.answer(records.handler, event)[1]["model_document"]["id"]
+    download = "/api/rest/{version}/model_document_download/{id}"
+    path = {"version": "v2", "id": str(document)}
+    for method in ("GET", "HEAD"):
+        meter.open(documents.handler, method, download, path=path, headers={"Accept": "*/*"})
+    opened = {"data": {**owner, "file_name": "data.csv", "size": len(CSV)}}
+    upload = "/api/rest/{version}/model_document_upload"
+    meter.call(documents.handler, "POST", upload, path={"version": "v2"}, body=opened)
 
 
 def _form(**fields: str) -> dict[str, Any]:

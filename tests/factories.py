@@ -20,7 +20,8 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 def new_caller(plan: str = "professional", scopes: tuple[str, ...] = ("*",)) -> Caller:
     """The owner of a new account."""
     address = f"{secrets.token_hex(6)}@example.com"
-    account, user, _ = accounts.create(email=address, plan=plan)
+    opened = accounts.create(email=address, plan=plan)
+    account, user = opened.account, opened.user
     return Caller(account.id, user.id, key=account.id, plan=plan, scopes=frozenset(scopes), role=user.role)
 
 
@@ -30,7 +31,7 @@ def new_member(caller: Caller, role: str) -> accounts.User:
 
 
 def caller_of(secret: str) -> Caller:
-    """Who calls with this key, as the authorizer finds it; LookupError where it opens nothing."""
+    """Who calls with this key or access token, as the authorizer finds it; LookupError where it opens nothing."""
     found = api_keys.identify(keys.digest(secret), now=clock.now())
     if found is None:
         raise LookupError("this key opens nothing")

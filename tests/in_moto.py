@@ -71,6 +71,8 @@ def _made(data_plane: str) -> Made:
         "FLUVIAL_BUS": "fluvial-events",
         "FLUVIAL_DELIVER_QUEUE_URL": resources["DeliverQueue"],
         "FLUVIAL_INGEST_QUEUE_URL": resources["IngestQueue"],
+        "FLUVIAL_SWEEP_QUEUE_URL": resources["SweepQueue"],
+        "FLUVIAL_SNAPSHOT_RECORDS_QUEUE_URL": resources["SnapshotRecordsQueue"],
         "FLUVIAL_EXPORT_QUEUE_URL": resources["ExportQueue"],
         "FLUVIAL_PREPARE_QUEUE_URL": resources["PrepareQueue"],
         "FLUVIAL_PUBLISH_SITE_QUEUE_URL": resources["PublishSiteQueue"],

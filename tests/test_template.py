@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fluvial.config import PREFIX, Settings
+from fluvial.http import preflight as preflight_of_bytes
 from tests import template
 from tests.template import ROOT
 
@@ -220,11 +221,19 @@ def check_flarelight_envelope(body: dict[str, Any]) -> None:
     assert (message["type"], message["field"]) == ("error", None)
 
 
+def check_fluxx_envelope(body: dict[str, Any]) -> None:
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["code", "message"]
+    assert body["error"]["code"] in range(400, 600)
+    assert re.fullmatch(SENTENCE, body["error"]["message"])
+
+
 ENVELOPES = {
     "ReferenceApi": check_reference_envelope,
     "FluxjivaApi": check_fluxjiva_envelope,
     "CodeflussApi": check_codefluss_envelope,
     "FlarelightApi": check_flarelight_envelope,
+    "FluxxApi": check_fluxx_envelope,
 }
 BEARER = {"Authorization"}
 CREDENTIALS = dict.fromkeys(ENVELOPES, BEARER) | {"FlarelightApi": {"X-Api-Key", "X-Subscription-Id"}}
@@ -275,7 +284,22 @@ def test_no_api_leaves_a_refusal_to_the_gateway_s_own_words(api: str) -> None:
     assert set(APIS[api]["Body"]["x-amazon-apigateway-gateway-responses"]) == set(gateway_responses(api))
 
 
-@pytest.mark.parametrize("api", APIS)
+OF_BYTES = [api for api in APIS if "*/*" in APIS[api].get("BinaryMediaTypes", [])]
+
+
+@pytest.mark.parametrize("api", OF_BYTES)
+def test_where_bytes_come_as_they_are_a_function_answers_the_preflights_of_all_paths(api: str) -> None:
+    # There the gateway's own would answer 500: https://github.com/aws/serverless-application-model/issues/553
+    paths = APIS[api]["Body"]["paths"]
+    assert [path for path, methods in paths.items() if "options" in methods] == ["/{proxy+}"]
+    preflight = paths["/{proxy+}"]["options"]
+    assert preflight["security"] == [{"NONE": []}]
+    assert preflight["x-amazon-apigateway-integration"]["type"] == "aws_proxy"
+    methods = {method.upper() for methods in paths.values() for method in methods}
+    assert methods <= set(preflight_of_bytes.METHODS)
+
+
+@pytest.mark.parametrize("api", [api for api in APIS if api not in OF_BYTES])
 def test_every_path_answers_a_browser_s_preflight_without_a_key(api: str) -> None:
     assert APIS[api]["Body"]["paths"]
     for path, methods in APIS[api]["Body"]["paths"].items():
@@ -324,7 +348,7 @@ def test_answers_are_compressed_and_the_usage_plan_s_key_comes_from_the_authoriz
     assert APIS[api]["ApiKeySourceType"] == "AUTHORIZER"
 
 
-def test_only_the_status_previews_and_the_documentation_are_open_to_all() -> None:
+def test_only_the_status_previews_tokens_and_the_documentation_are_open_to_all() -> None:
     open_routes = {
         f"{function['Handler'].split('.')[0]} {event['Properties']['Path']}"
         for function in FUNCTIONS.values()
@@ -339,7 +363,10 @@ def test_only_the_status_previews_and_the_documentation_are_open_to_all() -> Non
     pages = {f"{api} {path}" for api in documented for path in ("/openapi.json", "/docs", "/docs/{file}")}
     # The token in a preview's address is its key.
     previews = {"codefluss /preview/{token}", "codefluss /preview/{token}/{path+}"}
-    assert open_routes == {"reference /status"} | previews | pages
+    # What opens this one is in the request.
+    tokens = {"fluxx /oauth/token"}
+    preflights = {"fluxx /{proxy+}"}
+    assert open_routes == {"reference /status"} | previews | tokens | preflights | pages
 
 
 def operations() -> str:

@@ -1,4 +1,7 @@
-"""The operator's function: an account with its owner and first key. No API exposes it; AWS credentials do."""
+"""The operator's function: an account with its owner, first key and first application.
+
+No API exposes it; AWS credentials do.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from fluvial.errors import FluvialError
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Takes `{"email", "plan", "name"?, "limits"?, "features_off"?}`; returns ids and the key.
+    """Takes `{"email", "plan", "name"?, "limits"?, "features_off"?}`; returns ids, the key, and the application's two.
 
     A refusal is `{"error": {"message", "field"}}`. `limits` are an enterprise account's own, such as
     `{"fluxjiva": 1000}`: requests per window, by API. `features_off` are what the account shall not have, such as
@@ -17,7 +20,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     A second call with the same address is refused, so a retry never makes a second account.
     """
     try:
-        account, user, secret = accounts.create(
+        opened = accounts.create(
             email=str(event.get("email", "")),
             plan=str(event.get("plan", "free")),
             name=event.get("name"),
@@ -27,10 +30,12 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     except FluvialError as error:
         return {"error": {"message": str(error), "field": error.field}}
     return {
-        "account_id": ids.spell(ids.ACCOUNT, account.id),
-        "subscription_id": account.subscription,
-        "user_id": ids.spell(ids.USER, user.id),
-        "email": user.email,
-        "plan": account.plan,
-        "api_key": secret,
+        "account_id": ids.spell(ids.ACCOUNT, opened.account.id),
+        "subscription_id": opened.account.subscription,
+        "user_id": ids.spell(ids.USER, opened.user.id),
+        "email": opened.user.email,
+        "plan": opened.account.plan,
+        "api_key": opened.api_key,
+        "client_id": opened.application.client_id,
+        "client_secret": opened.client_secret,
     }

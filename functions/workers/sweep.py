@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fluvial import analyses, blobs, bus, datasets, exports, generated_reports, ids, pages, preparations, sites
+from fluvial import (
+    analyses,
+    applications,
+    blobs,
+    bus,
+    datasets,
+    documents,
+    exports,
+    generated_reports,
+    ids,
+    pages,
+    preparations,
+    sites,
+)
 from fluvial.events import Event
 from fluvial.log import write_line
 from fluvial.store import analyses as stored_analyses
@@ -66,6 +79,14 @@ def _sweep_pages(event: Event) -> None:
     pages.sweep(event.account, [parse_id(ids.PAGE, each) for each in event.data["deleted_ids"]])
 
 
+def _sweep_application(event: Event) -> None:
+    applications.sweep(event.account, parse_id(ids.APPLICATION, event.data["id"]))
+
+
+def _sweep_document(event: Event) -> None:
+    documents.sweep(event.account, event.data["document"], event.data["key"])
+
+
 HOW: dict[str, Callable[[Event], None]] = {
     "project.deleted": _sweep_project,
     "data.deleted": _sweep_dataset,
@@ -73,5 +94,7 @@ HOW: dict[str, Callable[[Event], None]] = {
     "page.deleted": _sweep_pages,
     "preparation.deleted": _sweep_preparation,
     "report.generated_deleted": _sweep_report,
+    "application.revoked": _sweep_application,
+    documents.SWEEP: _sweep_document,
 }
 """By type of event."""

@@ -50,6 +50,11 @@ class Api:
         return self.folder / "openapi.json"
 
     @property
+    def apps(self) -> dict[str, App]:
+        """The app of each group."""
+        return {name: module.app for name, module in self.groups.items()}
+
+    @property
     def about(self) -> str:
         return (self.folder / "about.md").read_text().strip()
 
@@ -80,6 +85,16 @@ class Api:
         """How the API words errors; groups may word them differently, but of one status and shape."""
         app: App = next(iter(self.groups.values())).app
         return app.render
+
+    def refusal_of(self, group: str) -> type[BaseModel] | None:
+        """The shape of a group's errors where it is not the API's: `Refusal` among the shapes of the group."""
+        return getattr(getattr(self.groups[group], "shapes", None), "Refusal", None)
+
+    def refused_by(self, group: str) -> list[int]:
+        """The statuses with which a group of that kind refuses."""
+        app: App = self.groups[group].app
+        table: dict[Any, tuple[int, str]] = self.groups[group].TABLE
+        return sorted({status for status, _ in table.values()} | {app.render(None, "")[0]})
 
     @property
     def error_body(self) -> type[BaseModel]:

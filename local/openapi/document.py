@@ -6,10 +6,14 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Annotated, Any, get_args, get_origin
 
+from pydantic import WithJsonSchema
+
 from fluvial import VERSION
-from fluvial.http import Id, Number, Route
+from fluvial.http import App, Id, Number, Route
+from fluvial.http.app import JSON, TUNNELLED
 from local.openapi import events, examples, refusals, schemas
 from local.openapi.apis import Api
 from local.openapi.schemas import Key, Mode, Schema
@@ -42,6 +46,7 @@ OTHERWISE: dict[int, dict[str, Any]] = {
         "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
     },
 }
+WITHOUT_BODY = ("GET", "HEAD", "DELETE")
 OF_THE_LIMIT = [name for name in HEADERS if "RateLimit" in name]
 
 IDEMPOTENCY_KEY = {
@@ -59,6 +64,14 @@ IF_MATCH = {
     "example": '"3"',
 }
 
+OVERRIDE = {
+    "name": "X-HTTP-Method-Override",
+    "in": "header",
+    "description": "The method that this request stands for.",
+    "required": True,
+    "schema": {"type": "string", "enum": list(TUNNELLED)},
+}
+
 
 def text(api: Api) -> str:
     """The file `openapi.json`."""
@@ -71,8 +84,8 @@ def document(api: Api) -> dict[str, Any]:
     shown = examples.of(api, answers, components)
     paths: dict[str, dict[str, Any]] = {}
     for name, (group, route) in api.operations.items():
-        operation = _Operation(name, route, made, components, shown.get(name, examples.Example()))
-        written = {**operation.described(), "tags": [_words(group)], **operation.exchanged(api)}
+        operation = _Operation(name, route, api.apps[group], made, components, shown.get(name, examples.Example()))
+        written = {**operation.described(), "tags": [_words(group)], **operation.exchanged(api, group)}
         paths.setdefault(route.path.replace("+}", "}"), {})[route.method.lower()] = written
     called: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
@@ -81,7 +94,10 @@ def document(api: Api) -> dict[str, Any]:
         components["WebhookPayload"] = events.PAYLOAD
         parameters = events.parameters()
     title, _, about = api.about.partition("\n")
-    answered = refusals.responses(api.render, _headers_of_error)
+    renders = {id(app.render): app.render for group, app in api.apps.items() if not api.refusal_of(group)}
+    answered = refusals.responses(
+        list(renders.values()), _headers_of_error, versioned=refusals.versioned(api.operations)
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": title.removeprefix("# "), "version": VERSION, "description": about.strip()},
@@ -105,9 +121,11 @@ def document(api: Api) -> dict[str, Any]:
 
 
 def _models(api: Api) -> Iterator[tuple[Key, Mode, Any]]:
-    for name, (_, route) in api.operations.items():
+    for name, (group, route) in api.operations.items():
         yield (name, "answer"), "serialization", route.answer
-        for part in ("query", "body", "form"):
+        if refusal := api.refusal_of(group):
+            yield (name, "refusal"), "serialization", refusal
+        for part in ("query", "body", "form", "params"):
             if part in route.types:
                 yield (name, part), "validation", route.types[part]
 
@@ -119,12 +137,14 @@ class _Operation:
         self,
         name: str,
         route: Route,
+        app: App,
         made: dict[Key, Schema],
         components: dict[str, Schema],
         example: examples.Example,
     ) -> None:
         self.name = name
         self.route = route
+        self.app = app
         self.made = made
         self.components = components
         self.example = example
@@ -143,20 +163,29 @@ class _Operation:
             **({"security": []} if scope is None else {}),
         }
 
-    def exchanged(self, api: Api) -> dict[str, Any]:
+    def exchanged(self, api: Api, group: str) -> dict[str, Any]:
         """Parameters, body and answers."""
         parameters = [*self._in_path(), *self._in_query(), *self._in_headers()]
         body = self._body()
         # Nothing stands for an object without fields.
-        required = bool("form" in self.route.types or (body and self._required("body")))
-        refused = refusals.statuses(self.route, api.render)
+        sent = "params" if "params" in self.route.types else "body"
+        required = bool("form" in self.route.types or (body and self._required(sent)))
+        own = self._refusals(api.refused_by(group)) if api.refusal_of(group) else {}
+        refused = [refusals.TIMED_OUT] if own else refusals.statuses(self.route, self.app.render)
+        # An API may tell errors with the status of a success.
+        others = [status for status in refused if status != self.route.status]
         return {
             **({"parameters": parameters} if parameters else {}),
             **({"requestBody": {"required": required, "content": body}} if body else {}),
             "responses": {
-                str(self.route.status): self._success(),
-                **{str(status): OTHERWISE[status] for status in self.route.also if status != self.route.status},
-                **{str(status): {"$ref": f"#/components/responses/{refusals.component(status)}"} for status in refused},
+                str(self.route.status): self._success(or_error=others != refused),
+                **{str(status): self._otherwise(status) for status in self.route.also if status != self.route.status},
+                **own,
+                **{
+                    str(status): {"$ref": f"#/components/responses/{refusals.component(status)}"}
+                    for status in others
+                    if status not in self.route.also
+                },
             },
         }
 
@@ -172,15 +201,22 @@ class _Operation:
             schema: Schema = {"type": "string"}
             found: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": schema}
             for note in getattr(self.route.types[name], "__metadata__", ()):
+                if isinstance(note, WithJsonSchema):
+                    schema.update(note.json_schema or {})
+                    (found["example"],) = schema.pop("examples")
                 if isinstance(note, Id | Number):
                     schema["pattern"] = note.pattern
                     found["example"] = note.spell(examples.NUMBER) if isinstance(note, Id) else "1"
             yield found
 
     def _in_query(self) -> Iterator[dict[str, Any]]:
-        if "query" not in self.route.types:
+        part = "params" if self.route.method in WITHOUT_BODY else "query"
+        if part not in self.route.types and (part := "query") not in self.route.types:
             return
-        model = schemas.in_text(self._schema("query"), self.components)
+        if part == "params":
+            model = schemas.in_params(self._schema(part), self.components, text=True)
+        else:
+            model = schemas.in_text(self._schema(part), self.components)
         for name, schema in model["properties"].items():
             why = schema.pop("description", None)
             yield {
@@ -194,9 +230,16 @@ class _Operation:
     def _has_effect_once(self) -> bool:
         """Whether it reads Idempotency-Key: a POST does that does not only ask."""
         asks = (self.route.scope or "").endswith(":read") and "once" not in inspect.getsource(self.route.serve)
-        return self.route.method == "POST" and self.route.scope is not None and not asks
+        return self.route.method == "POST" and self.route.scope is not None and not asks and not self._tunnels()
+
+    def _tunnels(self) -> bool:
+        """Whether it is a POST that only stands for another method."""
+        same = [each.method for each in self.app.routes if each.path == self.route.path]
+        return self.app.tunnels and self.route.method == "POST" and set(TUNNELLED) <= set(same)
 
     def _in_headers(self) -> Iterator[dict[str, Any]]:
+        if self._tunnels():
+            yield OVERRIDE
         if self._has_effect_once():
             yield IDEMPOTENCY_KEY
         if "expected" in self.route.types:
@@ -209,11 +252,44 @@ class _Operation:
         if "form" in self.route.types:
             form = schemas.in_text(self._schema("form"), self.components)
             return {"multipart/form-data": {"schema": form, **example}}
+        if "params" in self.route.types and self.route.method not in WITHOUT_BODY:
+            fields, whole = (
+                schemas.in_params(self._schema("params"), self.components, text=text) for text in (True, False)
+            )
+            files = [name for name, field in whole["properties"].items() if field.get("format") == "binary"]
+            forms = {"multipart/form-data": {"schema": fields}} if files else {}
+            for name in files:
+                fields = {**fields, "properties": {**fields["properties"]}}
+                del fields["properties"][name], whole["properties"][name]
+            return {
+                "application/x-www-form-urlencoded": {"schema": fields},
+                **forms,
+                "application/json": {"schema": whole, **example},
+            }
         if "body" in self.route.types:
             return {"application/json": {"schema": self._schema("body"), **example}}
         return {}
 
-    def _success(self) -> dict[str, Any]:
+    def _refusals(self, statuses: list[int]) -> dict[str, Any]:
+        """The answers of a group that tells errors in its own way."""
+        content = {"application/json": {"schema": self._schema("refusal")}}
+        return {
+            str(status): {
+                "description": HTTPStatus(status).phrase,
+                "headers": _headers_of_error(status),
+                "content": content,
+            }
+            for status in statuses
+        }
+
+    def _otherwise(self, status: int) -> dict[str, Any]:
+        """An answer beside successes: one that leads elsewhere, or an error in the form of the answer."""
+        if status in OTHERWISE:
+            return OTHERWISE[status]
+        content = {_media_type(self.route.answer): {"schema": self._schema("answer")}, **refusals.CONTENT}
+        return {"description": HTTPStatus(status).phrase, "headers": _headers_of_error(status), "content": content}
+
+    def _success(self, *, or_error: bool) -> dict[str, Any]:
         headers = ["X-Request-Id"]
         if self.route.scope is not None:
             headers += OF_THE_LIMIT
@@ -224,10 +300,16 @@ class _Operation:
         if 304 in self.route.also:
             headers.append("ETag")
         example = {} if self.example.answered is None else {"example": self.example.answered}
+        schema, media_type = self._schema("answer"), _media_type(self.route.answer)
+        content = {media_type: {"schema": schema, **example}}
+        if or_error and media_type == JSON:
+            content = {media_type: {"schema": {"anyOf": [schema, refusals.BODY]}, **example}}
+        elif or_error:
+            content |= refusals.CONTENT
         return {
-            "description": "Success",
+            "description": "Success, or an error" if or_error else "Success",
             "headers": _references(headers),
-            "content": {_media_type(self.route.answer): {"schema": self._schema("answer"), **example}},
+            "content": content,
         }
 
 

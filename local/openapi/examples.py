@@ -27,7 +27,7 @@ PREFIXES = {
     value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str) and value.isalpha()
 } | {"ds"}
 TIME = "2026-11-22T09:30:00Z"
-CONSTANTS = {
+CONSTANTS: dict[str, Any] = {
     "time": TIME,
     "email": "mira@example.org",
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -35,6 +35,7 @@ CONSTANTS = {
     "sha256": "63b75126cd8328daf3bb8e27bbf55f61ac73bf982ee1f96c300c3b27999f6a9c",
     "url": "https://files.example.com/link",
     "uuid": ids.uuid(ids.DATASET, NUMBER),
+    "whole": NUMBER,
     "evt": f"{ids.spell(ids.EVENT, NUMBER)}c1f0a93d2b",
 }
 
@@ -55,7 +56,7 @@ def of(api: Api, answers: dict[str, Schema], components: dict[str, Schema]) -> d
     routes = {name: route for name, (_, route) in api.operations.items()}
     found: dict[str, Example] = {}
     for scenario in yaml.safe_load(file.read_text())["scenarios"]:
-        kept: dict[str, str] = {}
+        kept: dict[str, Any] = {}
         for step in scenario["steps"]:
             name = sent_to(step["send"], routes)
             if name is None or step["status"] != routes[name].status:
@@ -86,8 +87,8 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile("".join((".+" if "+" in part else "[^/]+") if "{" in part else re.escape(part) for part in parts))
 
 
-def _example(step: dict[str, Any], schema: Schema, kept: dict[str, str], components: dict[str, Schema]) -> Example:
-    sent = json.loads(step["text"]) if "text" in step else step.get("json")
+def _example(step: dict[str, Any], schema: Schema, kept: dict[str, Any], components: dict[str, Schema]) -> Example:
+    sent = json.loads(step["text"]) if "text" in step else step.get("json", step.get("form"))
     if "file" in step:
         sent = {**step.get("fields", {}), "file": step["file"]["content"]}
     answered = step.get("answer")
@@ -96,7 +97,7 @@ def _example(step: dict[str, Any], schema: Schema, kept: dict[str, str], compone
     return Example(_filled(sent, {}, kept, components), _filled(answered, schema, kept, components))
 
 
-def _filled(value: Any, schema: Schema, kept: dict[str, str], components: dict[str, Schema], name: str = "") -> Any:
+def _filled(value: Any, schema: Schema, kept: dict[str, Any], components: dict[str, Schema], name: str = "") -> Any:
     """The value without placeholders; the schema tells of what shape those are that stand for anything."""
     schema = _first(schema, components)
     if isinstance(value, dict):
@@ -111,6 +112,8 @@ def _filled(value: Any, schema: Schema, kept: dict[str, str], components: dict[s
             return CONSTANTS[kind]
         return ids.spell(kind, NUMBER) if kind in PREFIXES else sample(schema, components, name)
     if isinstance(value, str):
+        if alone := re.fullmatch(r"\$\{(\w+)\}", value):
+            return kept.get(alone[1], alone[1])
         return re.sub(r"\$\{(\w+)\}", lambda found: str(kept.get(found[1], found[1])), value)
     return value
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, WithJsonSchema
 
 from fluvial.errors import (
     ConflictError,
@@ -41,9 +42,11 @@ SAMPLES: dict[str, FluvialError | None] = {
     "reused_key": ReusedKeyError("This Idempotency-Key was used for another request."),
     "limited": LimitedError("The limit of this hour is used up.", retry_after_seconds=60),
     "failed": None,
+    "no_route": NotFoundError("route", "/api/rest/v9"),
 }
 
 BODY = {"$ref": "#/components/schemas/ErrorBody"}
+CONTENT = {"application/json": {"schema": BODY}}
 PARAMETER = re.compile(r"{(\w+)\+?}")
 NAMES_A_THING = re.compile(r"(_id|[a-z]Id)s?$")
 
@@ -54,11 +57,13 @@ def statuses(route: Route, render: Render) -> list[int]:
 
 
 def _kinds(route: Route) -> Iterator[str]:
-    models = [route.types[part] for part in ("query", "body", "form") if part in route.types]
+    models = [route.types[part] for part in ("query", "body", "form", "params") if part in route.types]
     fields = {name for model in models for name in _members(TypeAdapter(model).json_schema())}
-    writes = route.method != "GET"
-    sends = "body" in route.types or "form" in route.types
+    writes = route.method not in ("GET", "HEAD")
+    sends = any(part in route.types for part in ("body", "form", "params"))
     yield from ("failed", "limited")
+    if _names_a_version(route):
+        yield "no_route"
     if route.scope is not None:
         yield from ("unauthenticated", "forbidden")
     if models or "expected" in route.types or route.method == "POST":
@@ -93,18 +98,31 @@ def _members(node: Any) -> Iterator[str]:
         yield from _members(each)
 
 
-def responses(render: Render, headers: Any) -> dict[str, Any]:
+def versioned(operations: Mapping[str, tuple[str, Route]]) -> bool:
+    """Whether any of the operations has a version in its path, so that it can be of one that there is not."""
+    return any(_names_a_version(route) for _, route in operations.values())
+
+
+def _names_a_version(route: Route) -> bool:
+    """Whether its path has the version of the API in it, one of a few."""
+    notes = getattr(route.types.get("version"), "__metadata__", ())
+    return any(isinstance(note, WithJsonSchema) for note in notes)
+
+
+def responses(renders: list[Render], headers: Any, *, versioned: bool) -> dict[str, Any]:
     """The answers of all errors by name: each with an example of every kind that the API answers with its status."""
     made: dict[int, dict[str, Any]] = {}
-    for kind, error in SAMPLES.items():
+    for render, (kind, error) in itertools.product(renders, SAMPLES.items()):
+        if kind == "no_route" and not versioned:
+            continue
         status, body = render(error, REQUEST_ID)
         answer = made.setdefault(status, {"description": _described(error), "headers": headers(status), "content": {}})
         content = answer["content"].setdefault("application/json", {"schema": BODY, "examples": {}})
-        content["examples"][kind] = {"value": body}
+        content["examples"].setdefault(kind, {"value": body})
     made[TIMED_OUT] = {
         "description": "No answer within 29 seconds.",
         "headers": headers(TIMED_OUT),
-        "content": {"application/json": {"schema": BODY, "example": render(None, REQUEST_ID)[1]}},
+        "content": {"application/json": {"schema": BODY, "example": renders[0](None, REQUEST_ID)[1]}},
     }
     return {component(status): answer for status, answer in sorted(made.items())}
 

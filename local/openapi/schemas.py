@@ -74,6 +74,29 @@ def in_text(schema: Schema, components: dict[str, Schema]) -> Schema:
     return {**model, "properties": fields}
 
 
+def in_params(schema: Schema, components: dict[str, Schema], *, text: bool) -> Schema:
+    """A model whose fields come in the query, a form or JSON, each the same in all three: as `text` in the first two.
+
+    Fields that the model does not have are left alone there.
+    """
+    model = resolved(schema, components)
+    fields = model.get("properties", {})
+    if text:
+        fields = {name: _as_text(field) for name, field in fields.items()}
+    return {**{name: value for name, value in model.items() if name != "additionalProperties"}, "properties": fields}
+
+
+def _as_text(field: Schema) -> Schema:
+    """What of the field's values is text; anything is, as JSON text."""
+    found = {name: value for name, value in field.items() if (name, value) != ("default", None)}
+    if "enum" in found:
+        found["enum"] = [value for value in found["enum"] if isinstance(value, str)]
+    if "anyOf" in found:
+        (kind,) = (each for each in found.pop("anyOf") if each.get("type") == "string")
+        found = {**kind, **found}
+    return {"type": "string", **found}
+
+
 def _without_null(field: Schema) -> Schema:
     kept = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
     rest = {name: value for name, value in field.items() if (name, value) != ("default", None)}

@@ -77,7 +77,9 @@ def send(method: str, url: str, body: bytes | None = None, headers: Mapping[str,
         connection.close()
 
 
-def multipart(data: bytes | None, fields: Mapping[str, str], *, filename: str = "data.csv") -> tuple[bytes, str]:
+def multipart(
+    data: bytes | None, fields: Mapping[str, str], *, filename: str = "data.csv", part: str = "file"
+) -> tuple[bytes, str]:
     """A form as curl -F makes it, and its Content-Type: the fields, then the file."""
     boundary = f"------------------------{secrets.token_hex(8)}"
     parts = [
@@ -86,7 +88,7 @@ def multipart(data: bytes | None, fields: Mapping[str, str], *, filename: str = 
     ]
     if data is not None:
         head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{part}"; filename="{filename}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         )
         parts.append(head.encode() + data + b"\r\n")

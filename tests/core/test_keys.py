@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluvial import keys
+from fluvial import base62, keys
 
 
 def test_a_new_key_is_well_formed_and_no_two_are_alike() -> None:
@@ -15,7 +15,7 @@ def test_a_new_key_is_well_formed_and_no_two_are_alike() -> None:
     assert all(keys.well_formed(secret) and len(secret) == 42 for secret in made)
 
 
-@given(st.integers(4, 41), st.sampled_from(keys.ALPHABET))
+@given(st.integers(4, 41), st.sampled_from(base62.ALPHABET))
 def test_one_wrong_character_is_noticed(position: int, character: str) -> None:
     secret = keys.new_secret()
     typo = secret[:position] + character + secret[position + 1 :]

@@ -47,6 +47,7 @@ def test_an_editor_writes_what_is_of_projects_and_a_viewer_writes_nothing() -> N
         "pages:write",
         "webhooks:write",
         "preparations:write",
+        "records:write",
         "reports:write",
         "automations:write",
         "jobs:write",

@@ -33,8 +33,8 @@ def effect(headers: dict[str, str], handler: Any = subscription.handler) -> str:
 
 
 def new_account(**more: Any) -> tuple[accounts.Account, str]:
-    account, _, secret = accounts.create(email=f"{secrets.token_hex(6)}@example.com", plan="standard", **more)
-    return account, secret
+    opened = accounts.create(email=f"{secrets.token_hex(6)}@example.com", plan="standard", **more)
+    return opened.account, opened.api_key
 
 
 def test_a_key_with_its_account_s_subscription_is_let_in(aws: dict[str, str]) -> None:

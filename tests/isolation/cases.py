@@ -20,6 +20,13 @@ AUTOMATION_STEPS = [{"name": "file", "type": "export", "importId": "<uuid_data>"
 
 SECTIONS = {"cursor": "<section_cursor>"}
 
+ORGANIZATIONS = {"version": "v2", "model_type": "organization"}
+ONE_ORGANIZATION = {**ORGANIZATIONS, "id": "<organization>"}
+GRANT_REQUESTS = {"version": "v2", "model_type": "grant_request"}
+ONE_DOCUMENT = {"version": "v2", "id": "<document>"}
+OWNER = {"program_organization_id": ["name"]}
+PAID = {"request_id": ["project_title"]}
+
 # By API and operation: query, body, and `path` for parameters without a pattern of an id.
 CASES: dict[str, dict[str, dict[str, Any]]] = {
     "reference": {
@@ -184,16 +191,100 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             "body": {"importId": "<uuid_data>", "dimension": "city", "measures": [{"aggregation": "count"}]}
         },
     },
+    "fluxx": {
+        "issue_token": {
+            "body": {
+                "grant_type": "client_credentials",
+                "client_id": "<client_id>",
+                "client_secret": "<client_secret>",
+            }
+        },
+        "list_applications": {},
+        "create_application": {"body": {"name": "New"}},
+        "roll_secret": {"path": {"application_id": "<application>"}, "body": {"grace_seconds": 0}},
+        "revoke_application": {"path": {"application_id": "<application>"}},
+        "list_records": {"path": ORGANIZATIONS, "query": {"relation": '{"grant_requests": ["project_title"]}'}},
+        "list_records_below": {"path": GRANT_REQUESTS},
+        "search_records": {
+            "path": GRANT_REQUESTS,
+            "body": {"filter": {"program_organization_id": "<organization>"}, "relation": OWNER},
+        },
+        "get_record": {"path": ONE_ORGANIZATION, "query": {"cols": '["name", "grant_requests"]'}},
+        "create_record": {
+            # A class whose records are not numbered: a number that a refusal has spent is left out, as it is meant.
+            "path": {"version": "v2", "model_type": "request_transaction"},
+            "body": {"data": {"comment": "New", "request_id": "<grant_request>"}, "relation": PAID},
+        },
+        "update_record": {
+            "path": {**GRANT_REQUESTS, "id": "<grant_request>"},
+            "body": {"data": {"program_organization_id": "<organization>"}, "relation": OWNER},
+        },
+        "delete_record": {"path": ONE_ORGANIZATION, "query": {"hard_delete": "1"}},
+        "tunnel": {
+            "path": ONE_ORGANIZATION,
+            "headers": {"X-HTTP-Method-Override": "PUT"},
+            "body": {"data": {"name": "Renamed"}},
+        },
+        "download_document": {"path": ONE_DOCUMENT},
+        "ask_for_document": {"path": ONE_DOCUMENT},
+        "open_document_upload": {
+            "path": {"version": "v2"},
+            "body": {
+                "data": {
+                    "file_name": "data.csv",
+                    "size": 8,
+                    "owner_model": {"model_type": "grant_request", "id": "<grant_request>"},
+                }
+            },
+        },
+        "create_dataset": {
+            "path": GRANT_REQUESTS,
+            "body": {
+                "project_id": "<bare_project>",
+                "name": "New",
+                "filter": {"program_organization_id": "<organization>"},
+            },
+        },
+        "document_all_classes": {"path": {"version": "v2"}},
+        "document_class": {"path": ORGANIZATIONS},
+        "list_queues": {},
+        "create_queue": {"body": {"name": "New", "model_type": "grant_request"}},
+        "get_queue": {"path": {"id": "<queue>"}},
+        "update_queue": {"path": {"id": "<queue>"}, "body": {"name": "Renamed"}},
+        "delete_queue": {"path": {"id": "<queue>"}},
+        "poll": {"path": {"client_id": "1", "queue_uuid": "<queue_uuid>"}},
+        "finish": {"path": {"client_id": "1", "queue_uuid": "<queue_uuid>", "job_uuid": "<job_uuid>"}},
+    },
+}
+
+# What has the form of an id, and names nothing: the token alone tells who polls.
+NO_THING = {("fluxx poll", "client_id"), ("fluxx finish", "client_id")}
+
+# Ids in JSON text, of which the document says no more than that it is JSON.
+IN_JSON = {
+    "fluxx search_records": ("filter.program_organization_id",),
+    "fluxx create_record": ("data.request_id",),
+    "fluxx create_dataset": ("filter.program_organization_id",),
+    "fluxx update_record": ("data.program_organization_id",),
+    "fluxx open_document_upload": ("data.owner_model.id",),
 }
 
 # Open to all, as it is meant: whether the API works, and what somebody gave away a link to.
-OPEN = ("reference get_status", "codefluss open_preview", "codefluss open_file")
+OPEN = ("reference get_status", "codefluss open_preview", "codefluss open_file", "fluxx issue_token")
 
 # Fields that a request has in place of one of its case: the kind of the one, and the other's name.
 IN_PLACE_OF = {("flarelight get_chart_data", "preparationId"): ("uuid_prep", "importId")}
 
 # What only reads, with a body that a GET cannot have: asked again it is answered as it is then, and nothing is kept.
-READ_BY_POST = ("flarelight get_chart_data", "flarelight preview_preparation", "flarelight preview_recipe")
+READ_BY_POST = (
+    "flarelight get_chart_data",
+    "flarelight preview_preparation",
+    "flarelight preview_recipe",
+    "fluxx search_records",
+)
+
+# What has the effect of another method, which repeats by itself: it takes no Idempotency-Key.
+TUNNELS = ("fluxx tunnel",)
 
 # What shows rows of data beside what its own scope is for.
 NEEDS_ALSO = {
@@ -206,6 +297,7 @@ NEEDS_ALSO = {
     "flarelight update_automation": "data:write",
     "flarelight create_report": "data:read",
     "flarelight update_report": "data:read",
+    "fluxx create_dataset": "data:write",
 }
 
 # Positions of lists. What follows a position is the caller's own, wherever it is: there need not be a thing at it.
@@ -225,6 +317,12 @@ POSITIONS = {
     ("flarelight list_runs", "after"),
 }
 
+# What a request leaves behind, until it expires, that comes again before the first one has its answer: of which kind.
+LEFT_TO_EXPIRE = {"fluxx create_dataset": "uploads"}
+
+# The APIs that tell refusals with the status of a success.
+TOLD_AS_SUCCESS = ("fluxx",)
+
 # What is not there is told otherwise than by a 404: as a place where nothing can be put, as a position that is gone,
 # as ids that are not those of the page's sections.
 NOT_A_404 = {
@@ -235,3 +333,5 @@ NOT_A_404 = {
     ("codefluss add_component", "parentId"): 400,
     ("codefluss move_component", "parentId"): 400,
 }
+# Whatever has another status would be taken for the file.
+NOT_A_200 = {("fluxx download_document", "id"): 404, ("fluxx ask_for_document", "id"): 404}

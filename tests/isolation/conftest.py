@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from fluvial import config
+from fluvial import config, record_replicas
 from tests import in_moto
 from tests.isolation import tenants
 from tests.isolation.tenants import Stored, Tenant
@@ -50,6 +50,8 @@ def world(made: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in made.settings.items():
         monkeypatch.setenv(name, value)
     config.settings.cache_clear()
+    # What a test restores has left no trace in the log from which replicas catch up.
+    record_replicas.forget_all()
     # Objects stay: only the items say which of them count.
     objects = {key: each for key, each in tenants.stored(made.pipeline).items() if key[0] == "object"}
     yield replace(made, stored={key: each for key, each in made.stored.items() if key[0] != "object"} | objects)

@@ -11,12 +11,13 @@ from typing import Any
 
 from fluvial import ids
 from local.openapi import apis
+from tests.isolation.cases import IN_JSON, NO_THING
 
 APIS = apis.names()
 PATH, QUERY, BODY = "path", "query", "body"
 
-# An id by its name: id, user_id, pageId, sectionIds.
-NAMED = re.compile(r"(^|_)ids?$|[a-z]Ids?$")
+# An id by its name: id, user_id, pageId, sectionIds, queue_uuid.
+NAMED = re.compile(r"(^|_)(uu)?ids?$|[a-z]Ids?$")
 # An id by its pattern in the document: how this API spells the ids of a kind.
 PATTERN = re.compile(r"^\^([a-z]+)_(?:\[0-7\])?\[\w+\]\{1[01]\}")
 # What names a thing without looking like an id: numbers of versions, and positions that are made of ids.
@@ -65,8 +66,12 @@ def _read() -> Iterator[Operation]:
         document = json.loads((apis.FUNCTIONS / api / "openapi.json").read_text())
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
-                places = tuple(place for place in _places(document, operation) if place is not None)
-                yield Operation(api, method.upper(), path, operation["operationId"], operation["x-scope"], places)
+                name = operation["operationId"]
+                # The same body in several spellings has the same places.
+                places = dict.fromkeys(place for place in _places(document, operation) if place is not None)
+                places |= {Place(BODY, inner): None for inner in IN_JSON.get(f"{api} {name}", ())}
+                kept = tuple(place for place in places if (f"{api} {name}", place.name) not in NO_THING)
+                yield Operation(api, method.upper(), path, name, operation["x-scope"], kept)
 
 
 def _places(document: dict[str, Any], operation: dict[str, Any]) -> Iterator[Place | None]:
@@ -88,6 +93,8 @@ def _fields(document: dict[str, Any], schema: dict[str, Any], above: str) -> Ite
 
 
 def _place(where: str, name: str, schema: dict[str, Any]) -> Place | None:
+    if "enum" in schema:
+        return None  # a word of those that there are
     spelled = [PATTERN.match(each.get("pattern", "")) for each in (schema, *schema.get("anyOf", []))]
     prefix = next((found[1] for found in spelled if found), None)
     last = name.rpartition(".")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,11 +19,16 @@ from moto.s3.models import FakeBucket, FakeMultipart
 from codefluss.wire.common import parse_cursor, spell_cursor
 from fluvial import (
     analyses,
+    applications,
     automation_runs,
     automations,
+    change_batches,
+    change_queues,
     clock,
     comparisons,
     datasets,
+    documents,
+    events,
     executions,
     exports,
     generated_reports,
@@ -32,12 +38,16 @@ from fluvial import (
     pages,
     preparations,
     previews,
+    record_schemas,
+    records,
     reports,
     sections,
     sites,
     webhooks,
 )
 from fluvial.caller import Caller
+from fluvial.multipart import FilePart
+from fluvial.store import events as outbox
 from local.openapi import apis
 from tests import factories, in_moto
 from tests.contract.client import multipart
@@ -54,6 +64,10 @@ PLACEHOLDER = re.compile(r"<(\w+)>")
 
 # Lists of Flarelight are read on behind an id of these kinds.
 LISTED = (ids.AUTOMATION, ids.DATASET, ids.GENERATED_REPORT, ids.JOB, ids.PREPARATION, ids.REPORT, ids.RUN)
+
+# A bare id and a UUID that nothing has; whole numbers in an answer are no part of the one.
+BARE = str(2**52 + 3)
+UUID = "7d2b0a54-9f3e-4c61-8a10-5b7c9d2e4f36"
 
 Kinds = dict[str, str]
 """An id of each kind: by the prefix of its spelling, or by a word."""
@@ -95,6 +109,8 @@ def absent(beside: Kinds | None = None) -> Kinds:
         "uuid_failed_run": _uuid_beside(ids.RUN, beside, "uuid_failed_run"),
         "uuid_waiting_run": ids.uuid(ids.RUN, 3),
         "wh": ids.spell(ids.ENDPOINT, 3),
+        **dict.fromkeys(("organization", "grant_request", "document", "queue", "application", "bare_project"), BARE),
+        **dict.fromkeys(("queue_uuid", "job_uuid"), UUID),
         "page": page,
         "other_page": page,
         "sec": section,
@@ -254,9 +270,43 @@ def new(mark: str, pipeline: Pipeline, *, versions: int) -> Tenant:
             "version_cursor": spell_cursor(versions),
             "mark": mark,
             "today": clock.iso(clock.now())[:10],
+            "bare_project": str(project.id),
+            **_of_fluxx(caller, mark),
         },
         elsewhere.id,
     )
+
+
+def _of_fluxx(caller: Caller, mark: str) -> Kinds:
+    """Records, an application, and a change queue with a batch that is out."""
+    schema = record_schemas.of(caller.account)
+    queue = change_queues.create(caller, name=mark, model="grant_request")
+    organization = records.create(caller, schema, schema.model("organization"), {"name": mark})
+    grant = records.create(
+        caller,
+        schema,
+        schema.model("grant_request"),
+        {"project_title": mark, "program_organization_id": organization.id},
+    )
+    owner = {"model_type": "grant_request", "id": grant.id}
+    file = FilePart(f"{mark}.txt", "text/plain", mark.encode())
+    document = documents.create(caller, schema, {"owner_model": owner}, file)
+    # What it lets its token do is what an application needs who rolls it.
+    application, secret = applications.create(caller, name=mark, scopes=["applications:write"])
+    for event in outbox.after(caller.account, events.BEGINNING, limit=1_000):
+        change_queues.collect(event)
+    batch = change_batches.poll(caller, queue, limit=1, new_uuid=change_queues.new_uuid)
+    return {
+        "organization": str(organization.id),
+        "grant_request": str(grant.id),
+        "document": str(document.id),
+        "queue": str(queue.id),
+        "queue_uuid": queue.uuid,
+        "job_uuid": json.loads(batch)["job_uuid"],
+        "application": str(application.id),
+        "client_id": application.client_id,
+        "client_secret": secret,
+    }
 
 
 def begin_a_job(tenant: Tenant) -> None:
@@ -294,7 +344,7 @@ def send(
 
     in_path = {place.name: f"<{place.prefix}>" for place in operation.places if place.where == PATH and place.prefix}
     arguments: dict[str, Any] = {
-        "headers": dict(headers or {}),
+        "headers": {**case.get("headers", {}), **(headers or {})},
         "path": filled(in_path | case.get("path", {}), PATH) or None,
         "query": filled(case["query"], QUERY) if "query" in case else None,
         "body": filled(case.get("body"), BODY),
@@ -312,7 +362,18 @@ def send(
         operation.method, resource, caller=None if operation.scope is None else caller, **arguments
     )
     answer: dict[str, Any] = handler(event, factories.CONTEXT)
+    if answer["isBase64Encoded"]:
+        answer["body"] = base64.b64decode(answer["body"]).decode()
     return answer
+
+
+def succeeded(answer: dict[str, Any]) -> bool:
+    """Whether an answer is that of a success: in some APIs an error has its status, too."""
+    if answer["statusCode"] >= 400:
+        return False
+    is_json = answer["multiValueHeaders"].get("Content-Type") == ["application/json"]
+    said = json.loads(answer["body"]) if is_json and answer["body"] else None
+    return not (isinstance(said, dict) and set(said) == {"error"})
 
 
 @cache

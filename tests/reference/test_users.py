@@ -37,7 +37,8 @@ def change(caller: Caller, **body: Any) -> tuple[int, Any]:
 
 
 def test_the_user_is_answered_whole(aws: dict[str, str]) -> None:
-    account, user, _ = accounts.create(email="user@example.com", plan="professional", name="John Doe")
+    opened = accounts.create(email="user@example.com", plan="professional", name="John Doe")
+    account, user = opened.account, opened.user
     found = me(Caller(account.id, user.id, account.id, "professional", frozenset({"users:read"})))
     assert found == {
         "id": ids.spell(ids.USER, user.id),

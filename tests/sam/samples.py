@@ -38,6 +38,7 @@ IDS = {
     "automation": 243362103214111,
     "automation_run": 243362103214112,
     "automation_job": 243362103214113,
+    "document": 243361382404010,
 }
 KINDS = (
     ids.ACCOUNT,
@@ -54,6 +55,8 @@ TEXTS = {
     "event": "evt_06xar5t900j7c1f0a93d2",
     "secret": "flv_Zq3vX8Lw0KpT5sYb7NcR2mHd9GfJ4aEu136cZh",
     "url": "https://hooks.example.com/fluvial",
+    "client_id": "dGlMoiyrlfxX1rTnyFf3vA7NUtFOY6aF0kDQHBwtnOAmp48ddS880t0DnD037rgW",
+    "client_secret": "zAtAIKzCYuheDByziCzzvOJ1NQAx9G4LJqcb0chjL4JMqJUiKBUUjB3Gy10iw6rR",
     "email": "mira@example.org",
     "token": "9f2c41d07a5be8366c1d90f4b27e5a83c4d6f10b8e7a29350d4c6b1f8a72e39d",
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,19 +18,27 @@ from fluvial import (
     automation_runs,
     automations,
     aws,
+    change_batches,
+    change_queues,
     config,
+    documents,
     executions,
     exports,
     generated_reports,
     ids,
     preparations,
     previews,
+    record_schemas,
+    record_snapshots,
+    records,
     reports,
+    roles,
     sites,
 )
 from fluvial.caller import Caller
+from fluvial.multipart import FilePart
 from fluvial.store.keys import number
-from local import server
+from local import server, stack
 from local.client import Client
 from local.receiver import Receiver
 from tests import template
@@ -513,7 +524,114 @@ def test_the_data_of_a_chart_are_computed_at_once(sam: Sam, account: Account, cs
     assert (body["data"]["labels"], body["data"]["series"][0]["data"]) == (["Cuxhaven", "Husum"], [1, 1])
 
 
+# ---------------------------------------------------------------- fluxx
+
+
+@of("fluxx.records.handler")
+def test_a_record_is_made_of_a_form(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("fluxx.records.handler", **account.ids))
+
+    made = body["grant_request"]
+    assert (status, made["project_title"], made["amount_requested"]) == (200, "Tide gauges", 25000.5)
+    # And a list, which a process of its own brings to its disk.
+    cols = quote('["project_title", "amount_requested"]')
+    found = _fluxx(sam, account).get(f"/api/rest/v2/grant_request?cols={cols}")
+    assert found["records"] == {"grant_request": [made]}
+
+
+@of("fluxx.documents.handler")
+def test_a_document_is_downloaded(sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]) -> None:
+    caller = core_on_emulator(account)
+    schema = record_schemas.of(caller.account)
+    grant = records.create(caller, schema, schema.model("grant_request"), {"project_title": "Tide gauges"})
+    owner = {"owner_model": {"model_type": "grant_request", "id": grant.id}}
+    made = documents.create(caller, schema, owner, FilePart("levels.csv", "text/csv", CSV.encode()))
+
+    answer = sam.invoke("fluxx.documents.handler", **account.ids, document=made.id)
+
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    assert base64.b64decode(answer["body"]).decode() == CSV
+
+
+@of("fluxx.datasets.handler")
+def test_records_become_a_data_source(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    caller, project = core_on_emulator(account), account.new_project()
+    schema = record_schemas.of(caller.account)
+    records.create(caller, schema, schema.model("grant_request"), {"project_title": "Tide gauges"})
+
+    status, body = _answer(sam.invoke("fluxx.datasets.handler", **account.ids, project=project))
+
+    assert (status, body["data_source"]["status"]) == (200, "processing")
+    data = account.client.get(f"/data/{ids.spell(ids.DATASET, body['data_source']['id'])}")
+    assert data["project_id"] == ids.spell(ids.PROJECT, project)
+
+
+@of("fluxx.class_documentation.handler")
+def test_a_class_is_documented_on_a_page(sam: Sam, account: Account) -> None:
+    answer = sam.invoke("fluxx.class_documentation.handler", **account.ids)
+
+    assert answer["statusCode"] == 200
+    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html; charset=utf-8"]
+    assert "<h2>GrantRequest</h2>" in answer["body"]
+
+
+@of("fluxx.documentation.handler")
+def test_the_fluxx_document_is_answered_from_the_built_function(sam: Sam) -> None:
+    status, body = _answer(sam.invoke("fluxx.documentation.handler"))
+
+    assert status == 200
+    assert body == json.loads((template.ROOT / "functions/fluxx/openapi.json").read_text())
+
+
+@of("fluxx.oauth.handler")
+def test_an_application_gets_a_token_that_works(sam: Sam) -> None:
+    made = stack.create_account(sam.stack, f"{secrets.token_hex(6)}@example.com", "professional")
+    client = {name: made[name] for name in ("client_id", "client_secret")}
+
+    status, body = _answer(sam.invoke("fluxx.oauth.handler", **client))
+
+    assert (status, body["token_type"], body["expires_in"]) == (200, "bearer", 7200)
+    found = Client(sam.stack.base_url("fluxx"), body["access_token"]).get("/oauth/applications")
+    assert [each["client_id"] for each in found["records"]["application"]] == [made["client_id"]]
+
+
+@of("fluxx.applications.handler")
+def test_an_application_is_made(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("fluxx.applications.handler", **account.ids))
+
+    made = body["application"]
+    assert (status, made["name"], made["scopes"]) == (200, "Nightly export", ["records:read"])
+    found = _fluxx(sam, account).get("/oauth/applications")
+    assert found["records"]["application"][0] == {name: made[name] for name in made if name != "client_secret"}
+
+
+@of("fluxx.queues.handler")
+def test_a_change_queue_is_defined(sam: Sam, account: Account) -> None:
+    status, body = _answer(sam.invoke("fluxx.queues.handler", **account.ids))
+
+    assert (status, body["queue"]["filter"]) == (200, ["amount_requested", "gte", 10000])
+    found = _fluxx(sam, account).get(f"/poll/queues/{body['queue']['id']}")
+    assert found == body
+
+
 # ---------------------------------------------------------------- workers
+
+
+@of("workers.queue_changes.handler")
+def test_a_change_is_put_into_a_change_queue(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    caller = replace(core_on_emulator(account), role=roles.OWNER)
+    wanted = ["amount_requested", "gt", 25000]
+    queue = change_queues.create(caller, name="Large", model="grant_request", filter=wanted)
+
+    assert sam.invoke("workers.queue_changes.handler", **account.ids) == NOTHING_FAILED
+
+    answer = change_batches.poll(caller, queue, limit=1, new_uuid=change_queues.new_uuid)
+    (entry,) = json.loads(answer)["data"]
+    assert entry["recordData"]["project_title"] == "Tide gauges"
 
 
 @of("workers.create_account.handler")
@@ -683,6 +801,17 @@ def test_a_run_is_started_and_takes_its_first_turn(
     assert f"{ids.spell(ids.RUN, run.id)}-1-0" in {each["name"] for each in executions}
 
 
+@of("workers.snapshot_records.handler")
+def test_a_snapshot_of_a_class_of_records_is_stored(
+    sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
+) -> None:
+    core_on_emulator(account)
+
+    assert sam.invoke("workers.snapshot_records.handler", **account.ids) == NOTHING_FAILED
+
+    assert record_snapshots.position(account.ids["account"], "grant_request") > 0
+
+
 @of("workers.automation_events.handler")
 def test_an_event_starts_an_automation(
     sam: Sam, account: Account, core_on_emulator: Callable[[Account], Caller]
@@ -740,6 +869,10 @@ def _answer(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 def _fluxjiva(sam: Sam, account: Account) -> Client:
     return Client(sam.stack.base_url("fluxjiva"), account.secret)
+
+
+def _fluxx(sam: Sam, account: Account) -> Client:
+    return Client(sam.stack.base_url("fluxx"), account.secret)
 
 
 def _codefluss(sam: Sam, account: Account) -> Client:

@@ -29,6 +29,8 @@ class Account(Client):
 
     id: str = ""
     email: str = ""
+    client_id: str = ""
+    client_secret: str = ""
     stack: Stack | None = field(default=None, compare=False, repr=False)
 
     def of(self, api: str) -> Account:
@@ -104,7 +106,15 @@ def account(new_account: NewAccount) -> Account:
 
 def account_on(running: Stack, plan: str = "professional", name: str = "John Doe") -> Account:
     made = stacks.create_account(running, f"{secrets.token_hex(6)}@example.com", plan, name)
-    return Account(running.base_url("reference"), made["api_key"], made["account_id"], made["email"], running)
+    return Account(
+        running.base_url("reference"),
+        made["api_key"],
+        made["account_id"],
+        made["email"],
+        made["client_id"],
+        made["client_secret"],
+        running,
+    )
 
 
 def things_of(running: Stack, account: Account) -> Counter[str]:

@@ -292,6 +292,13 @@ def test_rejects_of_types_and_of_records_are_in_the_order_of_lines(tmp_path):
     assert read.values("b") == ["2", "y\nz"]
 
 
+@pytest.mark.parametrize("type_", ["date", "time", "timestamp", "timestamp_tz", "float", "decimal(9,2)", "boolean"])
+def test_a_forced_type_holds_of_a_column_without_values(tmp_path, type_):
+    read = Read(tmp_path, '{"n": 1, "x": null}\n{"n": 2, "x": null}\n', {"types": {"x": type_}})
+    assert read.rows == [{"n": 1, "x": None}, {"n": 2, "x": None}]
+    assert read.column("x").type == type_
+
+
 def test_forced_types_hold_in_json_too(tmp_path):
     read = Read(tmp_path, '{"a": "07", "b": 1}\n{"a": "x", "b": 2}\n{"a": null, "b": 3}\n', {"types": {"a": "integer"}})
     assert read.rows == [{"a": 7, "b": 1}, {"a": None, "b": 3}]

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fluvial import clock, events, gateway, ids, keys, roles
+from fluvial import applications, clock, events, gateway, ids, keys, roles
 from fluvial import limits as policies
 from fluvial.caller import Caller
 from fluvial.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -89,6 +89,17 @@ class User:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new account with its owner, and how it is entered: the secrets of its first key and first application."""
+
+    account: Account
+    user: User
+    api_key: str
+    application: applications.Application
+    client_secret: str
+
+
 def checked_email(email: str) -> str:
     """The address as given; InvalidError if it cannot be one."""
     if len(email) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(email):
@@ -111,9 +122,9 @@ def checked_limits(plan: str, given: dict[str, Any] | None) -> dict[str, int]:
     if plan != "enterprise":
         raise InvalidError("limits", "Only an enterprise account has limits of its own.", value=given)
     for api, limit in given.items():
-        if api not in policies.APIS:
-            known = ", ".join(policies.APIS)
-            raise InvalidError("limits", f"'{api[:50]}' is not an API.", value=api, constraint=known)
+        if api not in policies.NAMES:
+            known = ", ".join(policies.NAMES)
+            raise InvalidError("limits", f"'{api[:50]}' has no limit: name an API, or a class of its routes.", value=api, constraint=known)
         if type(limit) is not int or limit < 1:
             reason = f"The limit of '{api}' must be a whole number of requests, at least 1."
             raise InvalidError(f"limits.{api}", reason, value=limit, constraint="at least 1")
@@ -144,8 +155,8 @@ def create(
     features_off: list[Any] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
-) -> tuple[Account, User, str]:
-    """Makes an account with its owner and first key, in one transaction, and returns them with the key's secret.
+) -> Opened:
+    """Makes an account with its owner, first key and first application, in one transaction.
 
     ConflictError when the address has an account already. The gateway's key comes first: without the account it opens
     nothing, whereas an account without it could not be called.
@@ -177,12 +188,23 @@ def create(
         created=moment,
     )
     user = replace(user, live_keys=(keys.LiveKey(key.id, keys.digest(secret)),))
+    client_secret = applications.new_text()
+    application = applications.new(
+        account=account.id,
+        user=user.id,
+        name="First application",
+        scopes=(keys.EVERYTHING,),
+        secret=client_secret,
+        at=moment,
+        new_id=new_id,
+    )
     if store.email_is_taken(email):
         raise _email_taken()
     gateway.create_key(name=ids.spell(ids.ACCOUNT, account.id), value=account.gateway_key, plan=plan)
-    if not store.create(account, user, key, keys.digest(secret)):
+    entrances = (key, keys.digest(secret)), (application, keys.digest(client_secret))
+    if not store.create(account, user, *entrances):
         raise _email_taken()
-    return account, user, secret
+    return Opened(account, user, secret, application, client_secret)
 
 
 def invite(
@@ -239,7 +261,10 @@ def change_role(caller: Caller, user_id: int, role: str, *, now: clock.Now = clo
 
 
 def remove(caller: Caller, user_id: int, *, now: clock.Now = clock.now) -> None:
-    """Removes the user and revokes their keys, in one transaction. What they made, system keys too, stays."""
+    """Removes the user and revokes their keys, in one transaction. What they made stays.
+
+    So do system keys and applications, which act for the account.
+    """
     for _ in range(UPDATE_ATTEMPTS):
         user, moment = _get(caller, user_id), now()
         if not user.managed_by(caller):

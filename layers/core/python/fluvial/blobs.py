@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,15 @@ class Stat:
 
     size: int
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An object, or a part of one, that is read as far as it is wanted, and what was said of it when it was stored."""
+
+    said: Mapping[str, str]
+    etag: str
+    chunks: Iterator[bytes]
 
 
 class ReplacedError(Exception):
@@ -136,15 +145,56 @@ def export(account_id: int, dataset_id: int, export_id: int) -> str:
     return f"{exports(account_id, dataset_id)}{number(export_id)}/"
 
 
-def put(key: str, data: bytes | bytearray | memoryview, *, content_type: str | None = None) -> None:
-    """Stores an object; with a content type if somebody may serve it as it is."""
-    typed = {} if content_type is None else {"ContentType": content_type}
-    _s3().put_object(Bucket=_bucket(), Key=key, Body=bytes(data), **typed)
+def documents(account_id: int, document_id: int) -> str:
+    """The prefix of the bytes of a document."""
+    return f"documents/{number(account_id)}/{number(document_id)}/"
 
 
-def put_file(key: str, path: Path) -> None:
+def new_document(account_id: int, document_id: int) -> str:
+    """A key for bytes of a document. Of chance, so that none is written twice: who reads one reads these bytes."""
+    return f"{documents(account_id, document_id)}{secrets.token_hex(16)}"
+
+
+def record_snapshot(account_id: int, name: str) -> str:
+    """Where the latest snapshot of a class of records is kept; the bucket's lifecycle removes those that are old."""
+    return f"snapshots/{number(account_id)}/{name}"
+
+
+def walk(account_id: int, name: str) -> str:
+    """Where the ids of one walk through a list are kept; the bucket's lifecycle removes them."""
+    return f"walks/{number(account_id)}/{name}"
+
+
+def change_batch(account_id: int, queue_id: int, job: str) -> str:
+    """Where the answer with one batch of a change queue is kept; `job` is a UUID of ours."""
+    return f"queues/{number(account_id)}/{number(queue_id)}/{job}"
+
+
+def put(
+    key: str,
+    data: bytes | bytearray | memoryview,
+    *,
+    content_type: str | None = None,
+    said: Mapping[str, str] | None = None,
+    etag: str | None = None,
+) -> None:
+    """Stores an object; with a content type if somebody may serve it as it is, and with what is to be `said` of it.
+
+    With a tag it takes the place of the object that has it; ReplacedError where there is another one, or none.
+    """
+    more = {} if content_type is None else {"ContentType": content_type}
+    more |= {} if etag is None else {"IfMatch": etag}
+    try:
+        _s3().put_object(Bucket=_bucket(), Key=key, Body=bytes(data), Metadata=dict(said or {}), **more)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+            raise
+        raise ReplacedError(key) from error
+
+
+def put_file(key: str, path: Path, *, said: Mapping[str, str] | None = None) -> None:
     with path.open("rb") as file:
-        _s3().put_object(Bucket=_bucket(), Key=key, Body=file)
+        _s3().put_object(Bucket=_bucket(), Key=key, Body=file, Metadata=dict(said or {}))
 
 
 def get(key: str) -> bytes:
@@ -161,6 +211,26 @@ def find(key: str) -> bytes | None:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
         return None
+
+
+def read(key: str, *, first: int = 0, last: int | None = None) -> Stream | None:
+    """An object from its byte `first` to its byte `last`, which it need not have; None where there is none.
+
+    Where it ends before its byte `first`, nothing of it is read.
+    """
+    end = "" if last is None else str(last)
+    ranged = {} if first == 0 and last is None else {"Range": f"bytes={first}-{end}"}
+    try:
+        answer = _s3().get_object(Bucket=_bucket(), Key=key, **ranged)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "InvalidRange":
+            head = _s3().head_object(Bucket=_bucket(), Key=key)
+            return Stream(head["Metadata"], head["ETag"], iter(()))
+        if code != "NoSuchKey":
+            raise
+        return None
+    return Stream(answer["Metadata"], answer["ETag"], answer["Body"].iter_chunks(COPY_CHUNK_BYTES))
 
 
 def fetch(key: str, path: Path, *, etag: str | None = None) -> None:
@@ -235,11 +305,10 @@ def delete_all(prefix: str, *, but: str | None = None) -> None:
         _delete_batch(key for key in keys if but is None or not key.startswith(but))
 
 
-def presign(key: str, *, max_bytes: int, valid_seconds: int) -> PostForm:
-    """Lets the holder upload this one object of 1 to `max_bytes` bytes; S3 itself checks the size."""
-    form = _s3().generate_presigned_post(
-        Bucket=_bucket(), Key=key, Conditions=[["content-length-range", 1, max_bytes]], ExpiresIn=valid_seconds
-    )
+def presign(key: str, *, max_bytes: int, valid_seconds: int, min_bytes: int = 1) -> PostForm:
+    """Lets the holder upload this one object of `min_bytes` to `max_bytes` bytes; S3 itself checks the size."""
+    sizes = ["content-length-range", min_bytes, max_bytes]
+    form = _s3().generate_presigned_post(Bucket=_bucket(), Key=key, Conditions=[sizes], ExpiresIn=valid_seconds)
     return PostForm(form["url"], form["fields"])
 
 
@@ -290,15 +359,19 @@ def presign_download(key: str, *, filename: str, content_type: str, valid_second
 
     One that may be `shown` is opened by a browser and not saved: for files of ours that run nothing.
     """
-    plain = "".join(each if each.isascii() and (each.isalnum() or each in "-_. ") else "_" for each in filename)
-    disposition = (
-        f"{'inline' if shown else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
-    )
+    disposition = disposed(filename, shown=shown)
     named = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
     url: str = _s3().generate_presigned_url(
         "get_object", Params={"Bucket": _bucket(), "Key": key, **named}, ExpiresIn=valid_seconds
     )
     return url
+
+
+def disposed(filename: str, *, shown: bool = False) -> str:
+    """The Content-Disposition of a file: https://www.rfc-editor.org/rfc/rfc6266, with a plain name for old clients."""
+    plain = "".join(each if each.isascii() and (each.isalnum() or each in "-_. ") else "_" for each in filename)
+    kind = "inline" if shown else "attachment"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _delete_batch(keys: Iterable[str]) -> None:

@@ -49,6 +49,10 @@ class Settings:
     """URL of the SQS queue of reports that are to be computed."""
     render_report_queue_url: str = ""
     """URL of the SQS queue of reports that are to be rendered."""
+    sweep_queue_url: str = ""
+    """URL of the SQS queue of what may have to be removed."""
+    snapshot_records_queue_url: str = ""
+    """URL of the SQS queue of snapshots of records that are to be made; who has none asks for none."""
     usage_plans: str = ""
     """API Gateway usage plan ids by plan, as `free=abc,standard=def`."""
     log_level: str = "INFO"
@@ -59,8 +63,14 @@ class Settings:
     """Base URL of the API as its callers see it; empty where requests tell it, as without a proxy in front they do."""
     max_inline_bytes: int = 4_500_000
     """Largest file in one multipart request, in bytes. API Gateway and Lambda leave about this much."""
+    max_record_files_bytes: int = 400 * 1024**2
+    """How much of the temporary directory the replicas of records may take in all, in bytes."""
     max_upload_bytes: int = 10 * 1024**3
     """Largest file in one presigned upload, in bytes; above 5 GiB it comes in parts."""
+    fiscal_year_start_month: int = 1
+    """Month with which the fiscal year begins, 1 to 12."""
+    bytes_need_accept: bool = False
+    """Whether bytes come through the gateway only to those who send an `Accept`; so it is in the emulator."""
     webhooks_allow_private: bool = False
     """Whether webhook addresses may be private or loopback ones, and plain names; for local use."""
 

@@ -12,7 +12,7 @@ Each further import makes a version, and leaves the dataset as it is until then.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -267,11 +267,15 @@ def complete_upload(
     caller: Caller,
     upload_id: int,
     *,
+    options: Mapping[str, Any] | None = None,
     once: Once[Dataset] | None = None,
     now: clock.Now = clock.now,
     new_id: ids.NewId = ids.new_id,
 ) -> Dataset:
-    """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset."""
+    """Makes the dataset of an upload whose bytes have arrived; called again, answers the same dataset.
+
+    `options` say how to read the file, in the form of `reading.Options.to_json`.
+    """
     try:
         upload = arrived(caller, upload_id, now=now)
     except NotFoundError:
@@ -290,7 +294,7 @@ def complete_upload(
         name=upload.name,
         format=upload.format,
     )
-    if not _record(dataset, caller.user, upload, once):
+    if not _record(dataset, caller.user, upload, once, options=options):
         # Another call completed the upload meanwhile.
         return _completed(caller, upload.id, once)
     return dataset
@@ -442,11 +446,13 @@ def _record(
     *,
     silent: bool = False,
     guarded: Guarded | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> bool:
     """Stores the dataset with its job and event; False where its id is taken (by its own upload, if it has one)."""
     dataset = replace(dataset, importing=dataset.job)
     etag = upload.etag if upload else None
     version = replace(dataset_versions.first(dataset, by), drift=dataset.drift, etag=etag, silent=silent)
+    version = replace(version, options=dict(options or {}))
     inputs = {"dataset": dataset.id, "version": version.number}
     job = jobs.Job(dataset.job, dataset.account, INGEST, inputs, dataset.created)
     event = events.happened(dataset.account, "data.uploaded", dataset.described(), at=dataset.created, silent=silent)

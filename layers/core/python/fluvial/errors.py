@@ -7,7 +7,9 @@
     ├── NotFoundError             absent, or somebody else's: the two look alike
     ├── InvalidError              a field, parameter or file that cannot be accepted
     │   ├── UnreadableFileError   a file in which no table can be found
-    │   └── UnpublishableError    pages that make no site
+    │   ├── RecordInvalidError    values that a record cannot have, all of them at once
+    │   ├── UnpublishableError    pages that make no site
+    │   └── UnknownModelError     a class of records that there is not
     ├── ConflictError             it contradicts what is there already
     │   ├── StaleError            it was changed since the caller read it
     │   └── UnchangedError        what the caller has is what would be answered
@@ -20,6 +22,8 @@ or an outage, and is answered as an internal error.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 MAX_SHOWN = 100  # characters of a caller's own text that an error repeats
 
@@ -75,6 +79,17 @@ class UnreadableFileError(InvalidError):
         super().__init__("file", reason, value=value, constraint=constraint)
 
 
+class RecordInvalidError(InvalidError):
+    """Values that a record cannot have; `problems` has all reasons by field, each one to be read behind its name."""
+
+    def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
+        field, (reason, *more) = next(iter(problems.items()))
+        count = len(more) + sum(len(reasons) for reasons in problems.values()) - len(problems[field])
+        others = f" There are {count} more such problems." if count else ""
+        super().__init__(field, f"'{field}' {reason}.{others}")
+        self.problems = {name: list(reasons) for name, reasons in problems.items()}
+
+
 class UnpublishableError(InvalidError):
     """The pages of a project make no site; `problems` has all reasons, each with the path of its page (or None)."""
 
@@ -83,6 +98,14 @@ class UnpublishableError(InvalidError):
         more = f" There are {len(problems) - 1} more such problems." if len(problems) > 1 else ""
         super().__init__("pages" if path is None else f"pages.{path}", reason + more)
         self.problems = problems
+
+
+class UnknownModelError(InvalidError):
+    """There is no class of records of this name in the account."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("model_type", f"uninitialized constant {name[:MAX_SHOWN]}", value=name[:MAX_SHOWN])
+        self.name = name
 
 
 class ConflictError(FluvialError):

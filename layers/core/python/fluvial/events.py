@@ -55,6 +55,10 @@ TYPES = (
     "site.publish_failed",
     "site.rolled_back",
     "user.invited",
+    "application.revoked",
+    "record.created",
+    "record.updated",
+    "record.deleted",
 )
 
 # How long the outbox keeps an event, so that a consumer can reconcile.

@@ -104,6 +104,16 @@ def guard(once: Once[Made] | None, made: Made) -> table.Action | None:
     return None if once is None else once.record(made)
 
 
+def keep(once: Once[Made] | None, made: Made) -> None:
+    """Keeps the answer to a request that had nothing to change, so that a late retry changes nothing either.
+
+    GuardError where there is an answer already.
+    """
+    kept = guard(once, made)
+    if kept is not None:
+        table.transact([], kept)
+
+
 def checked_key(key: str) -> str:
     """The key as it was sent; InvalidError for one that is empty, too long or not of visible ASCII characters."""
     if not 0 < len(key) <= MAX_KEY_LENGTH or not all("!" <= character <= "~" for character in key):

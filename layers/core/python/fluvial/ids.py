@@ -26,6 +26,7 @@ SPELLING_LENGTH = 11  # ceil(53 / 5) characters of five bits
 # The prefixes of the spelling that the reference API and the events use.
 ACCOUNT = "acc"
 ANALYSIS = "an"
+APPLICATION = "app"
 AUTOMATION = "auto"
 COMPARISON = "cmp"
 DATASET = "data"

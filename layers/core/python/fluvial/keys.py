@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fluvial import clock, ids, projects, roles
+from fluvial import base62, clock, ids, projects, roles
 from fluvial.caller import Caller
 from fluvial.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from fluvial.idempotency import Once, guard
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 PREFIX = "flv_"
 RANDOM_LENGTH = 32
-CHECKSUM_LENGTH = 6
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 MAX_NAME_LENGTH = 100
 MAX_LIFETIME_MILLISECONDS = 10 * 366 * clock.DAY
@@ -43,6 +40,7 @@ EVERYTHING = roles.EVERYTHING
 RESOURCES = (
     "analyses",
     "analytics",
+    "applications",
     "automations",
     "data",
     "events",
@@ -51,6 +49,7 @@ RESOURCES = (
     "pages",
     "preparations",
     "projects",
+    "records",
     "reports",
     "users",
     "webhooks",
@@ -93,17 +92,12 @@ def new_secret() -> str:
 
 def spell_secret(bits: bytes) -> str:
     """256 bits as a key, which uses 190 of them."""
-    chance = _base62(int.from_bytes(bits, "big"), RANDOM_LENGTH)
-    return f"{PREFIX}{chance}{_checksum(chance)}"
+    return PREFIX + base62.spell(int.from_bytes(bits, "big"), RANDOM_LENGTH)
 
 
 def well_formed(secret: str) -> bool:
     """Whether the text is a key without a typo; unknown and revoked keys are well formed, too."""
-    body = secret.removeprefix(PREFIX)
-    if len(secret) != len(PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH or len(body) == len(secret):
-        return False
-    chance, checksum = body[:RANDOM_LENGTH], body[RANDOM_LENGTH:]
-    return chance.isascii() and checksum == _checksum(chance)
+    return secret.startswith(PREFIX) and base62.is_spelled(secret[len(PREFIX) :], RANDOM_LENGTH)
 
 
 def digest(secret: str) -> str:
@@ -116,7 +110,7 @@ def checked_scopes(scopes: list[str] | None, caller: Caller) -> tuple[str, ...]:
     if scopes is None:
         return tuple(sorted(caller.scopes))
     if not scopes:
-        raise InvalidError("scopes", "A key needs at least one scope.", value=scopes, constraint=", ".join(SCOPES))
+        raise InvalidError("scopes", "At least one scope is needed.", value=scopes, constraint=", ".join(SCOPES))
     for scope in scopes:
         if scope not in SCOPES:
             raise InvalidError("scopes", f"'{scope}' is not a scope.", value=scope, constraint=", ".join(SCOPES))
@@ -303,16 +297,3 @@ def _without_key(user: User | None, key: Key, *, now: int) -> Action | None:
         return None
     left = tuple(live for live in user.keys_at(now) if live.id != key.id)
     return accounts_store.change(replace(user, live_keys=left, revision=user.revision + 1))
-
-
-def _checksum(text: str) -> str:
-    return _base62(zlib.crc32(text.encode()), CHECKSUM_LENGTH)
-
-
-def _base62(number: int, length: int) -> str:
-    """The last `length` digits of the number."""
-    characters = []
-    for _ in range(length):
-        number, rest = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[rest])
-    return "".join(reversed(characters))

@@ -26,6 +26,7 @@ class Policy:
     window_seconds: int
 
 
+ALL = "all"  # the class of routes that have no limit of their own
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 60 * 60
 
@@ -37,12 +38,24 @@ def _tiers(window_seconds: int, **limits: int) -> dict[str, Policy]:
 # By API and route class, by plan. Free and professional of the reference API, standard and professional of Fluxjiva
 # are their documents' figures; docs/apis.md says why the others are these. An account's contract may say otherwise.
 POLICIES: dict[tuple[str, str], dict[str, Policy]] = {
-    ("reference", "all"): _tiers(HOUR_SECONDS, free=1_000, standard=5_000, professional=10_000, enterprise=100_000),
-    ("fluxjiva", "all"): _tiers(MINUTE_SECONDS, free=20, standard=60, professional=300, enterprise=3_000),
-    ("codefluss", "all"): _tiers(MINUTE_SECONDS, free=60, standard=120, professional=600, enterprise=3_000),
-    ("flarelight", "all"): _tiers(MINUTE_SECONDS, free=30, standard=120, professional=600, enterprise=3_000),
+    ("reference", ALL): _tiers(HOUR_SECONDS, free=1_000, standard=5_000, professional=10_000, enterprise=100_000),
+    ("fluxjiva", ALL): _tiers(MINUTE_SECONDS, free=20, standard=60, professional=300, enterprise=3_000),
+    ("codefluss", ALL): _tiers(MINUTE_SECONDS, free=60, standard=120, professional=600, enterprise=3_000),
+    ("flarelight", ALL): _tiers(MINUTE_SECONDS, free=30, standard=120, professional=600, enterprise=3_000),
+    # Its document names one limit for each class of routes, and no plans.
+    ("fluxx", "list"): _tiers(MINUTE_SECONDS, free=1_500, standard=1_500, professional=1_500, enterprise=15_000),
+    ("fluxx", "get"): _tiers(MINUTE_SECONDS, free=180, standard=180, professional=180, enterprise=1_800),
+    ("fluxx", "write"): _tiers(MINUTE_SECONDS, free=60, standard=60, professional=60, enterprise=600),
+    ("fluxx", ALL): _tiers(MINUTE_SECONDS, free=60, standard=60, professional=60, enterprise=600),
 }
-APIS = tuple(dict.fromkeys(api for api, _ in POLICIES))
+
+
+def spelled(api: str, route_class: str) -> str:
+    """What an account's contract calls a limit: `fluxjiva`, or `fluxx-list` for a class of routes."""
+    return api if route_class == ALL else f"{api}-{route_class}"
+
+
+NAMES = tuple(spelled(api, route_class) for api, route_class in POLICIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +91,15 @@ class WindowUsedUpError(LimitedError):
         self.window = window
 
 
-def spend(caller: Caller, *, api: str, route_class: str = "all", now: clock.Now = clock.now) -> Window:
+def spend(caller: Caller, *, api: str, route_class: str = ALL, now: clock.Now = clock.now) -> Window:
     """Counts one request of this key, or raises WindowUsedUpError and counts nothing. One write, no read.
 
     windows.UnreachableError where the counter does not answer: whoever serves the request decides what then.
     """
     policy = POLICIES[api, route_class][caller.plan]
-    if api in caller.limits:
-        policy = Policy(caller.limits[api], policy.window_seconds)
+    name = spelled(api, route_class)
+    if name in caller.limits:
+        policy = Policy(caller.limits[name], policy.window_seconds)
     moment = now()
     start = moment // clock.SECOND // policy.window_seconds * policy.window_seconds
     reset = start + policy.window_seconds

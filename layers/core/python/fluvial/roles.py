@@ -5,7 +5,8 @@
     admin    everything   everything                       all but owners and their keys
     editor   everything   projects and what is in them,    none
                           webhooks, preparations,
-                          reports, automations, jobs
+                          reports, records, automations,
+                          jobs
     viewer   everything   nothing                          none
 
 A system key has no user. It acts for the account with the scopes that it was given, and ranks with an admin.
@@ -29,7 +30,7 @@ WRITES: dict[str, frozenset[str]] = {
     ADMIN: frozenset({EVERYTHING}),
     SYSTEM: frozenset({EVERYTHING}),
     EDITOR: frozenset(
-        {"projects", "data", "analyses", "pages", "webhooks", "preparations", "reports", "automations", "jobs"}
+        {"projects", "data", "analyses", "pages", "webhooks", "preparations", "records", "reports", "automations", "jobs"}
     ),
     VIEWER: frozenset(),
 }

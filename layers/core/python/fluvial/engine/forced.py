@@ -179,7 +179,10 @@ class Gate:
         if forced.type == "text":
             return Decision(None, reason, settled=True)
         first, seconds, fraction = facts
-        format_ = forced.format_of(first or "", seconds=bool(seconds), fraction=fraction or 0) if first else None
+        format_ = None
+        # Dates and times have one, though there be no cell to read it off.
+        if first or forced.type in TEMPORAL:
+            format_ = forced.format_of(first or "", seconds=bool(seconds), fraction=fraction or 0)
         cell = f"c{at}"
         count = altered(f"{cell} <> '' AND {sql_text(forced.sql_value(cell), forced.type, format_)} <> {cell}")
         if count:

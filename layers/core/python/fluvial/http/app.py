@@ -16,7 +16,7 @@ from fluvial import clock, idempotency, limits, multipart
 from fluvial.caller import Caller
 from fluvial.config import settings
 from fluvial.errors import FluvialError, InvalidError, NotFoundError, TooLargeError, UnchangedError
-from fluvial.http import headers
+from fluvial.http import headers, params
 from fluvial.http.refusals import invalid
 from fluvial.http.response import Response
 from fluvial.http.route import NOT_IN_THE_PATH, Route
@@ -35,15 +35,17 @@ Render = Callable[[FluvialError | None, str], tuple[int, dict[str, Any]]]
 JSON = "application/json"
 REVISION = re.compile(r'(?:W/)?"([0-9]{1,15})"')
 MAX_ANSWER_BYTES = 6_000_000  # Lambda carries 6 MiB, headers included
+TUNNELLED = ("GET", "PUT", "DELETE")  # methods that a POST can stand for
 
 
 class App:
     """A group of routes of one API; calling it answers one request."""
 
-    def __init__(self, api: str, render: Render, feature: str | None = None) -> None:
+    def __init__(self, api: str, render: Render, feature: str | None = None, *, tunnels: bool = False) -> None:
         self.api = api
         self.render = render
         self.feature = feature
+        self.tunnels = tunnels
         self.routes: list[Route] = []
         # Of the request that is being served.
         self.window: limits.Window | None = None
@@ -55,22 +57,36 @@ class App:
         self._served: dict[tuple[str, str], Route] = {}
 
     def get(
-        self, path: str, scope: str | None, *, status: int = 200, also: tuple[int, ...] = ()
+        self, path: str, scope: str | None, *, status: int = 200, also: tuple[int, ...] = (), limit: str = limits.ALL
     ) -> Callable[[Serve], Serve]:
-        """Registers a function for GET. `scope` None: open to all. For `also` see `Route`."""
-        return self._register("GET", path, scope, status, also)
+        """Registers a function for GET. `scope` None: open to all. For `also` and `limit` see `Route`."""
+        return self._register("GET", path, scope, status, also, limit)
 
-    def post(self, path: str, scope: str | None, *, status: int = 201) -> Callable[[Serve], Serve]:
-        return self._register("POST", path, scope, status)
+    def head(
+        self, path: str, scope: str | None, *, status: int = 200, also: tuple[int, ...] = (), limit: str = limits.ALL
+    ) -> Callable[[Serve], Serve]:
+        return self._register("HEAD", path, scope, status, also, limit)
 
-    def put(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
-        return self._register("PUT", path, scope, status)
+    def options(self, path: str, scope: str | None) -> Callable[[Serve], Serve]:
+        return self._register("OPTIONS", path, scope, 200)
+
+    def post(
+        self, path: str, scope: str | None, *, status: int = 201, limit: str = limits.ALL
+    ) -> Callable[[Serve], Serve]:
+        return self._register("POST", path, scope, status, limit=limit)
+
+    def put(
+        self, path: str, scope: str | None, *, status: int = 200, limit: str = limits.ALL
+    ) -> Callable[[Serve], Serve]:
+        return self._register("PUT", path, scope, status, limit=limit)
 
     def patch(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
         return self._register("PATCH", path, scope, status)
 
-    def delete(self, path: str, scope: str | None, *, status: int = 200) -> Callable[[Serve], Serve]:
-        return self._register("DELETE", path, scope, status)
+    def delete(
+        self, path: str, scope: str | None, *, status: int = 200, limit: str = limits.ALL
+    ) -> Callable[[Serve], Serve]:
+        return self._register("DELETE", path, scope, status, limit=limit)
 
     def __call__(self, event: dict[str, Any], _: object) -> dict[str, Any]:
         """Answers one request."""
@@ -79,7 +95,7 @@ class App:
         self._event = event
         self._headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         try:
-            response = self._dispatch(event["httpMethod"], event["resource"])
+            response = self._dispatch(self._method(), event["resource"])
         except Exception as error:
             response = self._answer_error(error)
         answer = response.wire(headers.common(settings().allowed_origin))
@@ -143,30 +159,34 @@ class App:
             kept = {"ETag": tag, "Cache-Control": headers.ASKED_AGAIN}
             if self.route.method == "GET" and _names(self.header("if-none-match", ""), kept["ETag"]):
                 return Response(304, headers=kept)
-        text = body.model_dump_json()
+        return self.send(body.model_dump_json(), kept)
+
+    def send(self, text: str, kept: Mapping[str, str] | None = None) -> Response[Any]:
+        """The text, which is JSON, as the answer of this route. TooLargeError where Lambda could not carry it."""
         # Lambda wraps the text in JSON, where a character takes up to six bytes; most answers are far below.
         if len(text) > MAX_ANSWER_BYTES // 6 and (size := len(json.dumps(text))) > MAX_ANSWER_BYTES:
-            asked = getattr(self.route.types.get("query"), "model_fields", {})
+            types = self.route.types
+            asked = getattr(types.get("query", types.get("params")), "model_fields", {})
             raise TooLargeError(
                 f"The answer has {size} bytes, more than the {MAX_ANSWER_BYTES} that can be sent: ask for fewer items.",
                 field=next((name for name in ("per_page", "limit", "count") if name in asked), None),
                 limit_bytes=MAX_ANSWER_BYTES,
             )
-        return cast(Response[Shown], Response(self.route.status, JSON, text, kept))
+        return Response(self.route.status, JSON, text, kept or {})
 
     def once(
         self,
         make: Callable[[idempotency.Once[Made] | None], Made],
-        show: Callable[[Made], Shown],
+        show: Callable[[Made], Shown | str],
         spell: Callable[[bytes], str] | None = None,
     ) -> Response[Shown]:
         """Makes something and answers with it; under an Idempotency-Key once, and each time with the first answer.
 
-        For `spell` see `idempotency.Once`.
+        `show` makes a model of it, or JSON text. For `spell` see `idempotency.Once`.
         """
         key = self.header("idempotency-key")
         if key is None:
-            return self.answer(show(make(None)))
+            return self.send(_json(show(make(None))))
         caller, event = self._caller, self._event
         if caller is None:
             raise TypeError("a route that is open to all can do nothing once")
@@ -179,13 +199,13 @@ class App:
                 f"{caller.user} {caller.project} {event['path']}", self._said.said() if self._said else b""
             ),
             status=self.route.status,
-            show=lambda made: show(made).model_dump_json(),
+            show=lambda made: _json(show(made)),
             spell=spell,
         )
         found = request.find()
         if found is None:
             try:
-                return self.answer(show(make(request)))
+                return self.send(_json(show(make(request))))
             except (GuardError, FluvialError):
                 # Perhaps the same request came at the same time, and what it made is in the way of this one.
                 found = request.find()
@@ -196,15 +216,27 @@ class App:
     # ------------------------------------------------------------ how a route is served
 
     def _register(
-        self, method: str, path: str, scope: str | None, status: int, also: tuple[int, ...] = ()
+        self,
+        method: str,
+        path: str,
+        scope: str | None,
+        status: int,
+        also: tuple[int, ...] = (),
+        limit: str = limits.ALL,
     ) -> Callable[[Serve], Serve]:
         def register(serve: Serve) -> Serve:
-            route = Route(method, path, scope, status, also, serve)
+            route = Route(method, path, scope, status, also, limit, serve)
             self.routes.append(route)
             self._served[method, path] = route
             return serve
 
         return register
+
+    def _method(self) -> str:
+        """The method that is meant: a POST can name another one, where the API has that."""
+        method = str(self._event["httpMethod"])
+        meant = str(self.header("x-http-method-override", "")).strip().upper()
+        return meant if self.tunnels and method == "POST" and meant in TUNNELLED else method
 
     def _dispatch(self, method: str, path: str) -> Response[Any]:
         route = self._served.get((method, path))
@@ -217,7 +249,7 @@ class App:
         arguments: dict[str, Any] = {}
         if route.scope is not None:
             # Counted and checked first, also where the function does not want to know who calls.
-            self._caller = self._admit(route.scope)
+            self._caller = self._admit(route.scope, route.limit)
         for name, kind in route.types.items():
             if name == "caller":
                 arguments[name] = self._caller
@@ -227,6 +259,8 @@ class App:
                 arguments[name] = self._body(kind)
             elif name == "form":
                 arguments[name] = self._form(kind)
+            elif name == "params":
+                arguments[name] = self._params(kind)
             elif name == "expected":
                 arguments[name] = self._expected()
             elif name not in NOT_IN_THE_PATH:
@@ -234,11 +268,11 @@ class App:
         answer: Response[Any] = route.serve(**arguments)
         return answer
 
-    def _admit(self, scope: str) -> Caller:
+    def _admit(self, scope: str, route_class: str) -> Caller:
         """Who calls, once the request is counted against the limit and the key has the scope."""
         caller = Caller.of_context(self._event["requestContext"]["authorizer"])
         try:
-            self.window = limits.spend(caller, api=self.api)
+            self.window = limits.spend(caller, api=self.api, route_class=route_class)
         except limits.WindowUsedUpError as error:
             self.window = error.window
             raise
@@ -269,6 +303,17 @@ class App:
             return model.model_validate({k: v for k, v in self.asked.items() if k in model.model_fields})
         except ValidationError as error:
             raise invalid(error) from error
+
+    def _params(self, model: type[Request]) -> Request:
+        """What query and body say together; parameters that the model does not know are left alone."""
+        query = self._event.get("multiValueQueryStringParameters") or {k: [v] for k, v in self.asked.items()}
+        given = params.merged(query, self._bytes(), self.header("content-type", ""))
+        try:
+            found = model.model_validate({k: v for k, v in given.items() if k in model.model_fields})
+        except ValidationError as error:
+            raise invalid(error) from error
+        self._said = found
+        return found
 
     def _form(self, model: type[Request]) -> Request:
         form = multipart.parse(self._bytes(), self.header("content-type", ""))
@@ -303,15 +348,20 @@ class App:
         return Response(status, JSON, json.dumps(body, ensure_ascii=False), more)
 
 
+def _json(shown: BaseModel | str) -> str:
+    return shown if isinstance(shown, str) else shown.model_dump_json()
+
+
 def _names(tags: str, tag: str) -> bool:
     """Whether an If-None-Match names the tag. Weak ones count: who compresses an answer on the way makes them weak."""
     return tag in {each.strip().removeprefix("W/").replace("*", tag) for each in tags.split(",")}
 
 
-def make_app(api: str, render: Render, *, feature: str | None = None) -> App:
+def make_app(api: str, render: Render, *, feature: str | None = None, tunnels: bool = False) -> App:
     """The app of one endpoint group. `api` names the limits' policies, `render` is the API's table of errors.
 
-    An account without the `feature` (one of `accounts.FEATURES`) is refused.
+    An account without the `feature` (one of `accounts.FEATURES`) is refused. With `tunnels` a POST stands for the
+    method that its `X-HTTP-Method-Override` names.
     """
     log.setLevel(settings().log_level)
-    return App(api, render, feature)
+    return App(api, render, feature, tunnels=tunnels)

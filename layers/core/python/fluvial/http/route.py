@@ -6,6 +6,7 @@ A route's function says by its signature what it takes and answers:
     query       a model of the query parameters
     body        a model of the JSON body
     form        a model of the multipart/form-data body
+    params      a model of what query and body say together, whatever the body's spelling (`http.params`)
     expected    the revision that `If-Match` names, None without it
     any other   the path parameter of this name; an `Id` or a `Number` in its type reads it
     returns     `Response` of the model of the answer, or of `str` where the function makes the text itself
@@ -22,7 +23,7 @@ from typing import Any, get_args, get_type_hints
 from fluvial import ids
 from fluvial.errors import NotFoundError
 
-NOT_IN_THE_PATH = ("caller", "query", "body", "form", "expected", "return")
+NOT_IN_THE_PATH = ("caller", "query", "body", "form", "params", "expected", "return")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ class Number:
 class Route:
     """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed.
 
-    `status` is that of a success, `also` are others that are no error: 302, and 304 where the answer has an ETag.
+    `status` is that of a success, `also` are others that are no error (302, and 304 where the answer has an ETag), or an
+    error that is told in the form of the answer, such as a page.
+    `limit` is the class of routes that it is counted with (`limits.POLICIES`).
     """
 
     method: str
@@ -95,6 +98,7 @@ class Route:
     scope: str | None
     status: int
     also: tuple[int, ...]
+    limit: str
     serve: Callable[..., Any]
 
     @cached_property

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Literal
 
 from fluvial import accounts, events, roles
+from fluvial import applications as core_applications
 from fluvial import keys as api_keys
 from fluvial.paging import Order
 from fluvial.store import api_keys as stored_keys
+from fluvial.store import applications as stored_applications
 from fluvial.store import events as outbox
 from fluvial.store import keys, lists, table, totals
 from fluvial.store.attributes import Item
@@ -20,14 +22,22 @@ from fluvial.store.attributes import Item
 Outcome = Literal["stored", "outdated", "last_owner"]
 
 
-def create(account: accounts.Account, user: accounts.User, key: api_keys.Key, digest: str) -> bool:
-    """Account, owner, address guard and first key in one transaction; False where the address is taken."""
+def create(
+    account: accounts.Account,
+    user: accounts.User,
+    key: tuple[api_keys.Key, str],
+    application: tuple[core_applications.Application, str],
+) -> bool:
+    """Account, owner with record, address guard, first key and first application in one transaction, the latter two
+    with the digests of their secrets; False where the address is taken."""
     actions = [
         table.put(_account_key(account.id), {**_account_to_item(account), "owners": 1}),
         table.put(_user_key(user.account, user.id), _user_to_item(user)),
         totals.add(_users(user.account), +1),
         _guard(user),
-        *stored_keys.creation(key, digest, account=account, role=user.role),
+        *stored_keys.creation(*key, account=account, role=user.role),
+        *stored_applications.creation(*application, account=account),
+        *_record(user),
     ]
     try:
         table.transact(actions)
@@ -73,29 +83,34 @@ def page(account_id: int, *, skip: int, limit: int) -> list[accounts.User]:
 def invite(
     user: accounts.User, event: events.Event, guard: table.Action | None
 ) -> Literal["stored", "taken", "id_taken"]:
-    """User, address guard and event in one transaction, or why not: the address or the id is taken."""
+    """User with record, address guard and event in one transaction, or why not: the address or the id is taken."""
     actions = [
         table.put(_user_key(user.account, user.id), _user_to_item(user)),
         _guard(user),
         totals.add(_users(user.account), +1),
         outbox.record(event),
         *_owners(user.account, int(user.role == roles.OWNER)),
+        *_record(user),
     ]
     try:
         table.transact(actions, guard)
     except table.ConditionError as error:
-        return "id_taken" if 0 in error.failed else "taken"
+        return "taken" if 1 in error.failed else "id_taken"
     return "stored"
 
 
 def update_user(before: accounts.User, after: accounts.User) -> Literal["stored", "taken", "outdated"]:
-    """Stores the user and moves the address guard along, or says why not: address taken, or `before` is outdated."""
+    """Stores the user and their record, and moves the address guard along.
+
+    Or says why not: the address is taken, or what was read is outdated.
+    """
     moves = keys.email(before.email) != keys.email(after.email)
     moved = [_guard(after), table.delete(_email_key(before.email), None)] if moves else []
     try:
-        table.transact([change(after), *moved])
+        table.transact([change(after), *moved, *_record_change(before, after)])
     except table.ConditionError as error:
-        return "outdated" if 0 in error.failed else "taken"
+        address_is_taken = moves and error.failed == (1,)
+        return "taken" if address_is_taken else "outdated"
     return "stored"
 
 
@@ -150,6 +165,20 @@ def _owners(account_id: int, change: int) -> list[table.Action]:
     if change > 0:
         return [table.update(_account_key(account_id), counted, change=change)]
     return [table.update(_account_key(account_id), counted, another_stays, change=change, one=1)]
+
+
+def _record(user: accounts.User) -> list[table.Action]:
+    """Makes the record of the class `user` that others name as their maker."""
+    # Late: the authorizer imports this module, and has no use for records.
+    from fluvial import record_users
+
+    return record_users.creation(user)
+
+
+def _record_change(before: accounts.User, after: accounts.User) -> list[table.Action]:
+    from fluvial import record_users
+
+    return record_users.change(before, after)
 
 
 def _guard(user: accounts.User) -> table.Action:

@@ -21,38 +21,56 @@ if TYPE_CHECKING:
 
 def creation(key: api_keys.Key, digest: str, *, account: Account, role: str) -> list[table.Action]:
     """The actions that make a key, for a transaction. `role` is that of its user."""
-    identity = {
-        "type": "key_secret",
-        "account": key.account,
-        "user": key.user,
-        "key": key.id,
-        "plan": account.plan,
-        "limits": account.limits or None,
-        "features_off": list(account.features_off) or None,
-        "gateway_key": account.gateway_key,
-        "scopes": list(key.scopes),
-        "role": role,
-        "project": key.project,
-        "expires": None if key.expires is None else key.expires // clock.SECOND,
-        "not_after": key.expires,
-    }
+    caller = Caller(
+        account=key.account,
+        user=key.user,
+        key=key.id,
+        plan=account.plan,
+        scopes=frozenset(key.scopes),
+        role=role,
+        project=key.project,
+        limits=account.limits,
+        features_off=frozenset(account.features_off),
+    )
     return [
         table.put(_key(key.account, key.id), _to_item(key, digest)),
-        table.put(_identity(digest), identity),
+        identity(digest, caller, gateway_key=account.gateway_key, ends=key.expires),
         totals.add(_partition(key.account), +1),
     ]
 
 
+def identity(digest: str, caller: Caller, *, gateway_key: str, ends: int | None) -> table.Action:
+    """The action that lets a key or an access token stand for a caller, until it ends (milliseconds)."""
+    return table.put(
+        identity_key(digest),
+        {
+            "type": "key_secret",
+            "account": caller.account,
+            "user": caller.user,
+            "key": caller.key,
+            "plan": caller.plan,
+            "limits": dict(caller.limits) or None,
+            "features_off": sorted(caller.features_off) or None,
+            "gateway_key": gateway_key,
+            "scopes": sorted(caller.scopes),
+            "role": caller.role,
+            "project": caller.project,
+            "expires": None if ends is None else ends // clock.SECOND,
+            "not_after": ends,
+        },
+    )
+
+
 def new_role(digest: str, role: str) -> table.Action:
     """The action that puts a key into its user's new role."""
-    return table.update(_identity(digest), "SET #role = :role", names={"#role": "role"}, role=role)
+    return table.update(identity_key(digest), "SET #role = :role", names={"#role": "role"}, role=role)
 
 
 def revocation(account_id: int, key_id: int, digest: str, *, now: int) -> list[table.Action]:
     """The actions that note the revocation and remove the identity; noted already, it keeps its moment."""
     return [
         table.update(_key(account_id, key_id), "SET revoked = if_not_exists(revoked, :now)", now=now),
-        table.delete(_identity(digest), None),
+        table.delete(identity_key(digest), None),
     ]
 
 
@@ -91,8 +109,11 @@ def revoke(key: api_keys.Key, digest: str, *, now: int, holder: table.Action | N
 
 
 def identify(digest: str, *, now: int) -> tuple[Caller, str] | None:
-    """The caller and the gateway key that a key stands for, or None: unknown, revoked or expired. One read."""
-    item = table.get(_identity(digest))
+    """The caller and the gateway key that a key or an access token stands for. One read.
+
+    None: unknown, revoked or expired.
+    """
+    item = table.get(identity_key(digest))
     if item is None or ("not_after" in item and item["not_after"] <= now):
         return None
     caller = Caller(
@@ -149,7 +170,7 @@ def _ending(key: api_keys.Key, digest: str, successor: int, *, ends: int) -> lis
             successor=successor,
         ),
         table.update(
-            _identity(digest), "SET not_after = :ends, expires = :seconds", ends=ends, seconds=ends // clock.SECOND
+            identity_key(digest), "SET not_after = :ends, expires = :seconds", ends=ends, seconds=ends // clock.SECOND
         ),
     ]
 
@@ -170,7 +191,7 @@ def _key(account_id: int, key_id: int) -> table.Key:
     return _partition(account_id), keys.number(key_id)
 
 
-def _identity(digest: str) -> table.Key:
+def identity_key(digest: str) -> table.Key:
     return keys.key_secret(digest), "identity"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from fluvial import causes, clock, events, ids
@@ -20,6 +21,12 @@ def record(event: events.Event) -> table.Action:
 def get(account_id: int, event_id: str) -> events.Event | None:
     item = table.get(_key(account_id, event_id))
     return from_item(item) if item else None
+
+
+def some(account_id: int, event_ids: Sequence[str]) -> dict[str, events.Event]:
+    """Those of the events that are there, by id."""
+    found = [from_item(item) for item in table.batch_get([_key(account_id, event_id) for event_id in event_ids])]
+    return {event.id: event for event in found}
 
 
 def after(account_id: int, position: str, *, limit: int) -> list[events.Event]:

@@ -1,6 +1,6 @@
 """How keys are spelled. Every partition of a customer's things starts with the account: isolation is the key itself.
 
-a#<account>                  account
+a#<account>                  account, and what its administrators defined of its records
 a#<account>#users            users by id
 a#<account>#projects         projects by id, which is by creation
 a#<account>#slugs            guards that a slug is used once, by slug
@@ -28,15 +28,26 @@ a#<account>#listeners        what events start an automation, by automation
 a#<account>#runs             runs of automations by id
 a#<account>#u#<automation>   one entry per run of the automation, by creation
 a#<account>#occasions        guards that an event, or a time of a schedule, starts one run
+a#<account>#numbers          how far records are numbered for people, by class
+a#<account>#r#<class>        records of a class by id
+a#<account>#r#<class>#log    which of these changed, by time; forgotten after a week
+a#<account>#queues           change queues by id
+a#<account>#queue_uuids      which queue has a UUID
+a#<account>#q#<queue>        the batch of a change queue that is out, and what waits in it, by event
+a#<account>#documents        where the bytes of documents are, by id
+a#<account>#document_uploads upload sessions of documents by id
 a#<account>#jobs             jobs by id
 a#<account>#keys             API keys by id (never the key itself)
+a#<account>#applications     applications by id
+a#<account>#app#<application>#tokens   one entry per access token of the application, by its SHA-256
 a#<account>#idempotency      answers under an Idempotency-Key, by hash of route and key
 a#<account>#events           the outbox: events by id
 a#<account>#usage            counters of use, by hour: requests, bytes processed, projects created
 a#<account>#endpoints        webhook endpoints by id
 a#<account>#e#<endpoint>     the endpoint's deliveries, by event
 <a list's partition>#total   counters of the list, by shard
-key#<sha256>                 the identity that a key stands for
+key#<sha256>                 the identity that a key or an access token stands for
+client#<client_id>           what an application's access tokens are issued by
 preview#<sha256>             the version of a site that a public link opens
 due#<five minutes>           the times at which schedules should start something, by account and automation
 email#<address>              guards that an address is used once
@@ -113,8 +124,29 @@ def deliveries(account_id: int, endpoint_id: int) -> str:
     return f"a#{number(account_id)}#e#{number(endpoint_id)}"
 
 
+def records(account_id: int, model: str) -> str:
+    """The partition of the records of a class; `model` is its name, which has no `#`."""
+    return f"a#{number(account_id)}#r#{model}"
+
+
+def record_log(account_id: int, model: str) -> str:
+    return f"a#{number(account_id)}#r#{model}#log"
+
+
+def change_queue(account_id: int, queue_id: int) -> str:
+    return f"a#{number(account_id)}#q#{number(queue_id)}"
+
+
 def key_secret(digest: str) -> str:
     return f"key#{digest}"
+
+
+def application_tokens(account_id: int, application_id: int) -> str:
+    return f"a#{number(account_id)}#app#{number(application_id)}#tokens"
+
+
+def client(client_id: str) -> str:
+    return f"client#{client_id}"
 
 
 def preview(digest: str) -> str:

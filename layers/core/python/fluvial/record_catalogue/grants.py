@@ -1,0 +1,106 @@
+"""Requests for grants, and what belongs to them: reports and people."""
+
+from __future__ import annotations
+
+from fluvial.record_catalogue.shapes import boolean, date, decimal, integer, many, model, moment, one, string, text
+
+GRANT_STATES = (
+    "new",
+    "draft",
+    "pending",
+    "submitted",
+    "in_review",
+    "recommended",
+    "approved",
+    "granted",
+    "closed",
+    "rejected",
+    "withdrawn",
+    "canceled",
+)
+REPORT_STATES = ("new", "pending", "submitted", "in_review", "sent_back", "approved", "closed", "canceled")
+
+GRANT_REQUEST = model(
+    "grant_request",
+    "Requests for grants, and the grants that they become.",
+    string("base_request_id", "Number of the request, as people know it."),
+    string("request_id", "Number of the request.", writable=False),
+    string("grant_id", "Number of the grant: that of the request, with G for R once it is granted.", writable=False),
+    string("grant_or_request_id", "Number of the grant, or of the request before.", writable=False),
+    string("type", "Class of the record.", writable=False),
+    string("project_title", "Title of the project."),
+    text("project_summary", "Summary of the project."),
+    decimal("amount_requested", "Amount that the organization asks for."),
+    decimal("amount_recommended", "Amount that is recommended: in the end, that of the grant."),
+    decimal("amount_requested_local", "Amount that is asked for, in the local currency."),
+    decimal("amount_recommended_local", "Amount that is recommended, in the local currency."),
+    decimal("total_project_budget", "What the whole project costs."),
+    boolean("granted", "Whether it is a grant already."),
+    boolean("renewal_grant", "Whether the grant renews another."),
+    boolean("multi_year", "Whether the grant is for several years."),
+    boolean("extension_flag", "Whether the grant was extended."),
+    boolean("is_grantee_a_person", "Whether the grant is to a person."),
+    boolean("board_authorization_required", "Whether the board has to authorize it."),
+    boolean("funding_general_operating_support", "Whether it supports an organization in general."),
+    moment("request_received_at", "When the request was received."),
+    moment("grant_approved_at", "When the request was approved."),
+    moment("grant_agreement_at", "When the request was agreed on and became a grant."),
+    moment("grant_begins_at", "When the grant begins."),
+    moment("grant_closed_at", "When the grant ends."),
+    date("extension_date", "Day until which the grant was extended."),
+    integer("duration_in_months", "Months that the grant takes."),
+    string("spending_year", "Year whose funds pay the grant."),
+    string("po_number", "Number of the purchase order."),
+    string("request_type_identifier", "Kind of request."),
+    one("program_organization_id", "organization", "Organization that gets the grant."),
+    one("fiscal_organization_id", "organization", "Organization through which the grant is paid."),
+    one("program_id", "program", "Program of the request."),
+    one("sub_program_id", "sub_program", "Sub-program of the request."),
+    one("initiative_id", "initiative", "Initiative of the request."),
+    one("sub_initiative_id", "sub_initiative", "Sub-initiative of the request."),
+    one("program_lead_id", "user", "Who leads the request at the foundation."),
+    one("secondary_program_lead_id", "user", "Who else leads the request at the foundation."),
+    one("grantee_user_id", "user", "Person who gets the grant."),
+    one("grantee_org_owner_id", "user", "Primary contact at the organization."),
+    one("grantee_signatory_id", "user", "Who signs for the organization."),
+    one("fiscal_org_owner_id", "user", "Primary contact at the fiscal organization."),
+    one("fiscal_signatory_id", "user", "Who signs for the fiscal organization."),
+    one("model_theme_id", "model_theme", "Theme of the request."),
+    many("request_reports", "request_report", "request_id", "Reports on the grant."),
+    many("request_transactions", "request_transaction", "request_id", "Payments of the grant."),
+    many("request_funding_sources", "request_funding_source", "request_id", "Funds that pay the grant."),
+    many("request_users", "request_user", "request_id", "People of the request."),
+    label=("base_request_id", "project_title"),
+    states=GRANT_STATES,
+)
+
+REQUEST_REPORT = model(
+    "request_report",
+    "Reports that are due on grants.",
+    one("request_id", "grant_request", "Grant that it is about.", aliases=("grant_request_id", "grant_request")),
+    string("report_type", "Kind of report."),
+    string("report_label", "What the report is called."),
+    text("report", "Text of the report."),
+    moment("due_at", "When the report is due."),
+    moment("approved_at", "When the report was approved."),
+    one("approved_by_user_id", "user", "Who approved the report."),
+    integer("evaluation_rating", "How the report was rated."),
+    integer("grantee_progress_report_period", "Number of the period that it is about."),
+    one("program_lead_id", "user", "Who leads the grant at the foundation."),
+    one("model_theme_id", "model_theme", "Theme of the report."),
+    label=("report_type", "due_at"),
+    states=REPORT_STATES,
+)
+
+REQUEST_USER = model(
+    "request_user",
+    "People of a request, with what they do in it.",
+    one("request_id", "grant_request", "The request.", aliases=("grant_request_id", "grant_request")),
+    one("user_id", "user", "The person."),
+    string("description", "What the person does."),
+    string("role", "Role of the person."),
+    boolean("primary", "Whether it is the first person to ask."),
+    label=("description",),
+)
+
+CLASSES = (GRANT_REQUEST, REQUEST_REPORT, REQUEST_USER)
