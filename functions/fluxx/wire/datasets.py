@@ -17,7 +17,10 @@ MAX_NAME_LENGTH = 200
 class DatasetCreate(Request):
     """Which records, into which project."""
 
-    project_id: Annotated[Any, WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,16}$"})] = None
+    project_id: Annotated[
+        Any,
+        WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]{1,16}$"}, {"type": "integer", "minimum": 0}]}),
+    ] = None
     name: Word = None
     filter: Annotated[Any, WithJsonSchema({"type": "string", "description": "JSON: as that of lists"})] = None
 

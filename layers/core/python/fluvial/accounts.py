@@ -124,7 +124,12 @@ def checked_limits(plan: str, given: dict[str, Any] | None) -> dict[str, int]:
     for api, limit in given.items():
         if api not in policies.NAMES:
             known = ", ".join(policies.NAMES)
-            raise InvalidError("limits", f"'{api[:50]}' has no limit: name an API, or a class of its routes.", value=api, constraint=known)
+            raise InvalidError(
+                "limits",
+                f"'{api[:50]}' has no limit: name an API, or a class of its routes.",
+                value=api,
+                constraint=known,
+            )
         if type(limit) is not int or limit < 1:
             reason = f"The limit of '{api}' must be a whole number of requests, at least 1."
             raise InvalidError(f"limits.{api}", reason, value=limit, constraint="at least 1")

@@ -30,7 +30,18 @@ WRITES: dict[str, frozenset[str]] = {
     ADMIN: frozenset({EVERYTHING}),
     SYSTEM: frozenset({EVERYTHING}),
     EDITOR: frozenset(
-        {"projects", "data", "analyses", "pages", "webhooks", "preparations", "records", "reports", "automations", "jobs"}
+        {
+            "projects",
+            "data",
+            "analyses",
+            "pages",
+            "webhooks",
+            "preparations",
+            "records",
+            "reports",
+            "automations",
+            "jobs",
+        }
     ),
     VIEWER: frozenset(),
 }

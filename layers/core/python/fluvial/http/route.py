@@ -88,8 +88,8 @@ class Number:
 class Route:
     """`path` as API Gateway writes it, below the base path; `scope` is None where no key is needed.
 
-    `status` is that of a success, `also` are others that are no error (302, and 304 where the answer has an ETag), or an
-    error that is told in the form of the answer, such as a page.
+    `status` is that of a success, `also` are others that are no error (302, and 304 where the answer has an ETag), or
+    an error that is told in the form of the answer, such as a page.
     `limit` is the class of routes that it is counted with (`limits.POLICIES`).
     """
 
