@@ -157,7 +157,7 @@ def test_every_answer_tells_the_plan_s_limit(
     account = new_account(plan).of(api)
     before = int(time.time())
     counted = COUNTED.get((api, of), ("GET /projects", "GET /projects/proj_abc123"))
-    first, second = (account.send(*sent.split()) for sent in counted)
+    first, second = (account.send(method, path) for method, path in map(str.split, counted))
     for answer in (first, second):
         assert answer.headers["x-ratelimit-limit"] == str(limit)
         reset = int(answer.headers["x-ratelimit-reset"])

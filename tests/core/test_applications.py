@@ -103,7 +103,11 @@ def test_a_secret_of_few_bits_is_spread_over_all_its_characters(bits: bytes) -> 
     assert len(set(text)) > 10
 
 
-@pytest.mark.parametrize("text", ["", "é" * 64, " " * 64, "0" * 63, keys.new_secret()])
+@pytest.mark.parametrize(
+    "text",
+    ["", "é" * 64, " " * 64, "0" * 63, keys.spell_secret(bytes(32))],
+    ids=["nothing", "not ASCII", "blanks", "too short", "a key"],
+)
 def test_what_is_no_token_is_refused(text: str) -> None:
     assert not applications.well_formed(text)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from fluvial.ids import UUID_PATTERN
+from local.openapi.examples import NUMBER
+from tests.contract.client import multipart
 from tests.stack.conftest import Account
 
 WAIT_SECONDS = 60
@@ -21,6 +23,9 @@ PREFIX = re.compile(r"^\^([a-z]+)_\[")
 UUID = re.compile(UUID_PATTERN)
 # With the columns of the examples in the document of Flarelight.
 RECORDS = [{"city": "Bonn", "n": 1}, {"city": "Kiel", "n": 2}]
+
+# Where the Fluxx API has its records.
+RECORD_PATHS = "/api/rest/"
 
 Document = dict[str, Any]
 Ids = dict[str, str]
@@ -76,6 +81,7 @@ def made(account: Account) -> Ids:
         "path": "index.html",
         "own_key": reference.get("/keys").json()["data"][-1]["id"],
         **_of_flarelight(account.of("flarelight")),
+        **_of_fluxx(account.of("fluxx")),
     }
 
 
@@ -136,6 +142,30 @@ def _of_flarelight(account: Account) -> Ids:
     }
 
 
+def _of_fluxx(account: Account) -> Ids:
+    """Ids are bare numbers there: what one is of its path tells."""
+    rest, client = "/api/rest/v2", {"name": "Kept", "scopes": ["records:read"]}
+    queue = _made(account, "/poll/queues", {"name": "Kept", "model_type": "grant_request"}, 200)["queue"]
+    organization = _made(account, f"{rest}/organization", {"data": {"name": "Kept"}}, 200)["organization"]["id"]
+    data = {"project_title": "Kept", "program_organization_id": organization}
+    grant = _made(account, f"{rest}/grant_request", {"data": data}, 200)["grant_request"]["id"]
+    owner = {"model_type": "grant_request", "id": grant}
+    body, content_type = multipart(CSV, {"data": json.dumps({"owner_model": owner})}, part="content")
+    document = account.send("POST", f"{rest}/model_document", body, {"Content-Type": content_type}).json()
+    poll = f"/poll/client/1/uuid/queue/{queue['uuid']}"
+    _until(lambda: account.get(poll).json()["data"])
+    return {
+        "/api/rest/{version}/{model_type}/{id}": str(organization),
+        "/api/rest/{version}/model_document_download/{id}": str(document["model_document"]["id"]),
+        "/poll/queues/{id}": str(queue["id"]),
+        "client_id": "1",
+        "queue_uuid": queue["uuid"],
+        "job_uuid": account.get(poll).json()["job_uuid"],
+        "application_id": str(_made(account, "/oauth/applications", client, 200)["application"]["id"]),
+        "project_id": str(_made(account, f"{rest}/project", {"data": {"name": "Kept"}}, 200)["project"]["id"]),
+    }
+
+
 def with_examples(document: Document, ids: Ids) -> Document:
     """The document with these ids as its examples. What deletes keeps those of the document, which nothing has."""
     document = copy.deepcopy(document)
@@ -146,6 +176,8 @@ def with_examples(document: Document, ids: Ids) -> Document:
             if method == "delete":
                 continue
             for parameter in operation.get("parameters", []):
+                if path.startswith(RECORD_PATHS) and parameter["name"] != "id":
+                    continue  # of the same name in other APIs, and otherwise
                 if found := _of_place(path, parameter["name"], ids) or _id_of(
                     parameter["name"], parameter["schema"], ids
                 ):
@@ -165,10 +197,10 @@ def _of_place(path: str, name: str, ids: Ids) -> str | None:
 
 
 def _with_ids(example: Any, ids: Ids) -> Any:
-    """The body with these ids in the place of UUIDs."""
+    """The body with these ids in the place of UUIDs, and of the number that all things have in examples."""
     if isinstance(example, dict):
         return {
-            name: ids.get(name, value) if isinstance(value, str) and UUID.fullmatch(value) else _with_ids(value, ids)
+            name: ids.get(name, value) if UUID.fullmatch(str(value)) or value == NUMBER else _with_ids(value, ids)
             for name, value in example.items()
         }
     return [_with_ids(each, ids) for each in example] if isinstance(example, list) else example

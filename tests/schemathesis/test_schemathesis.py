@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fluvial import limits
 from local import stack as stacks
 from local.openapi import apis
 from local.state import Stack
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.stack
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("FLUVIAL_EXAMPLES", "8")
-UNLIMITED = dict.fromkeys(apis.names(), 1_000_000)
+UNLIMITED = dict.fromkeys(limits.NAMES, 1_000_000)
 TIMEOUT_SECONDS = 1_800
 
 
@@ -33,7 +34,7 @@ TIMEOUT_SECONDS = 1_800
 def test_schemathesis_finds_nothing(stack: Stack, api: str, tmp_path: Path) -> None:
     email = f"{secrets.token_hex(6)}@example.com"
     made = stacks.create_account(stack, email, "enterprise", limits=UNLIMITED)
-    account = Account(stack.base_url("reference"), made["api_key"], made["account_id"], email, stack)
+    account = Account(stack.base_url("reference"), made["api_key"], made["account_id"], email, stack=stack)
     ids = seeds.made(account)
     document = tmp_path / "openapi.json"
     document.write_text(

@@ -22,7 +22,7 @@ class DatasetCreate(Request):
         WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]{1,16}$"}, {"type": "integer", "minimum": 0}]}),
     ] = None
     name: Word = None
-    filter: Annotated[Any, WithJsonSchema({"type": "string", "description": "JSON: as that of lists"})] = None
+    filter: Annotated[Any, WithJsonSchema({"description": "JSON: as that of lists"})] = None
 
     @property
     def project(self) -> int:

@@ -102,8 +102,8 @@ class RecordsQuery(Columns):
     ] = None
     query: Annotated[Any, _said("Words that every record found has in its texts", "clean water")] = None
     sort: Annotated[Any, _said("JSON: one column with its direction, or several", '["created_at", "desc"]')] = None
-    sort_attribute: Word = None
-    sort_order: Word = None
+    sort_attribute: Annotated[Any, WithJsonSchema({"description": "One column, where there is no `sort`"})] = None
+    sort_order: Annotated[Any, WithJsonSchema({"description": "`asc` or `desc`: that of `sort_attribute`"})] = None
     page: Whole = None
     per_page: Whole = None
     group: Annotated[Any, _said("JSON: columns, also of related records, to group by", '["program_id"]')] = None
