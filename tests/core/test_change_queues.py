@@ -390,6 +390,7 @@ def test_an_entry_has_the_form_that_clients_read(caller: Caller) -> None:
                 "project_title": "Wells",
                 "amount_requested": Decimal("12.5"),
                 "program_organization": [acme.id],
+                "granted": False,
             },
             "key": {
                 "timestamp": event.created // 1_000,
